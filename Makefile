@@ -1,0 +1,59 @@
+# Everything here needs Python 3.11 or newer and a package index, nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8080
+DATA   ?= data
+
+.PHONY: help install run demo serve test check format bench clean
+
+help:
+	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
+	@echo "make serve    the gateway alone (PORT=8080, DATA=data, CONFIG=FILE)"
+	@echo "make test     all tests that need nothing but Python"
+	@echo "make check    formatting, lint, types"
+	@echo "make bench    the figures of the README"
+
+# A stamp per set of packages, so that a second call starts at once.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "protes needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
+	@echo "Creating the virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python setup.cfg pyproject.toml
+	@echo "Installing protes and what it needs (about a minute, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@echo "Installing what the tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed
+
+run demo: $(VENV)/.installed
+	@$(BIN)/protes demo --port $(PORT) $(if $(ONCE),--once)
+
+serve: $(VENV)/.installed
+	@$(BIN)/protes serve --port $(PORT) --data $(DATA) $(if $(CONFIG),--config $(CONFIG))
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
