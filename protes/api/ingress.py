@@ -1,0 +1,191 @@
+"""The layer in front of connexion: makes of what clients send what the specification's operations take.
+
+It refuses foreign hosts and origins, collapses slashes, peels `/w/<weight>`, caps bodies, parses JSON, and drops nulls
+and server-set fields, which engines send and connexion would refuse (ENGINES.md section 8, rules 1 and 9). What it
+learned is handed on in the WSGI environment as `Ingress`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from middleware.preference import parse_weight
+from protes.api.guard import Guard
+from protes.api.problems import MEDIA_TYPE, FieldError, Problem, body_of, invalid, log_refusal, title_of
+
+ENVIRON_KEY = "protes.ingress"
+COMPATIBILITY_BASE = "/v1"
+TES_BASES = ("/ga4gh/tes/v1", COMPATIBILITY_BASE)
+SERVER_SET = ("id", "state", "logs", "creation_time")
+_SLASHES = re.compile(r"/{2,}")
+_WEIGHT_PREFIX = re.compile(r"^/w/([^/]*)(/.*)?$")
+_JSON_TYPE = re.compile(r"^application/(?:[\w.+-]+\+)?json$", re.IGNORECASE)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """What the ingress layer learned of a request.
+
+    Attributes:
+        prefix: the gateway root the client uses, such as `/w/0.3`; "" for the plain one.
+        weight: the weight in the prefix as written, or None.
+        base: the TES base path of the request, or "" where it is none.
+        body: the parsed, cleaned JSON body of a task to create; None for other requests.
+    """
+
+    prefix: str = ""
+    weight: str | None = None
+    base: str = ""
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def compatible(self) -> bool:
+        """Whether the request came over the compatibility dialect `/v1`."""
+        return self.base == COMPATIBILITY_BASE
+
+
+class IngressLayer:
+    """WSGI middleware around the connexion app."""
+
+    def __init__(self, app: WsgiApp, guard: Guard, max_body_bytes: int, gateway_id: str) -> None:
+        """Wrap `app`; bodies beyond `max_body_bytes` are answered 413."""
+        self._app = app
+        self._guard = guard
+        self._max_body_bytes = max_body_bytes
+        self._gateway_id = gateway_id
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        try:
+            self._let_in(environ)
+        except Problem as problem:
+            log_refusal(problem, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+            return _refuse(problem, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            headers.append(("X-Protes-Gateway", self._gateway_id))
+            return start_response(status, headers, *rest)
+
+        return self._app(environ, start)
+
+    def _let_in(self, environ: Environ) -> None:
+        refusal = self._guard.refusal(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
+        if refusal is not None:
+            raise Problem(403, refusal)
+        prefix, weight, path = peel(collapse(environ.get("PATH_INFO", "/")))
+        environ["PATH_INFO"] = path
+        base = next((each for each in TES_BASES if path == each or path.startswith(each + "/")), "")
+        body = None
+        if environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH"):
+            raw = read_body(environ, self._max_body_bytes)
+            if takes_task(path, base):
+                body = parse_task(raw, environ.get("CONTENT_TYPE", ""))
+                raw = json.dumps(body).encode()
+            environ["wsgi.input"] = BytesIO(raw)
+            environ["CONTENT_LENGTH"] = str(len(raw))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ[ENVIRON_KEY] = Ingress(prefix, weight, base, body)
+
+
+def collapse(path: str) -> str:
+    """Collapse runs of slashes, so that `//v1/tasks` needs no redirect, which would lose a POST."""
+    return _SLASHES.sub("/", path)
+
+
+def peel(path: str) -> tuple[str, str | None, str]:
+    """Split a path into gateway root, the weight in it, and the rest.
+
+    Raises:
+        Problem: 404, the weight is not one.
+    """
+    match = _WEIGHT_PREFIX.match(path)
+    if match is None:
+        return "", None, path
+    weight = match.group(1)
+    try:
+        parse_weight(weight)
+    except ValueError as error:
+        raise Problem(404, f"there is no gateway root /w/{weight[:40]}: {error}") from None
+    return f"/w/{weight}", weight, match.group(2) or "/"
+
+
+def takes_task(path: str, base: str) -> bool:
+    """Tell whether a POST to this path carries a task document."""
+    return (base != "" and path.rstrip("/") == f"{base}/tasks") or path.rstrip("/") == "/protes/v1/offers"
+
+
+def read_body(environ: Environ, limit: int) -> bytes:
+    """Read a request body of at most `limit` bytes, of a declared length or chunked.
+
+    Raises:
+        Problem: 400 where the length is none, 413 where the body is larger.
+    """
+    too_large = Problem(413, f"the body is larger than {limit} bytes (server.max_body_bytes)")
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if declared:
+        if not (declared.isascii() and declared.isdecimal()):
+            raise invalid([FieldError("header Content-Length", "must be a number of bytes")])
+        if int(declared) > limit:
+            raise too_large
+        raw: bytes = environ["wsgi.input"].read(int(declared))
+        if len(raw) < int(declared):
+            raise Problem(400, "the body ended before its declared length")
+        return raw
+    if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return b""
+    chunked: bytes = environ["wsgi.input"].read(limit + 1)
+    if len(chunked) > limit:
+        raise too_large
+    return chunked
+
+
+def parse_task(raw: bytes, content_type: str) -> dict[str, Any]:
+    """Parse a task document, without nulls and server-set fields.
+
+    Raises:
+        Problem: 415 where it is not declared as JSON, 400 where it is not a JSON object.
+    """
+    media_type = content_type.partition(";")[0].strip()
+    if not _JSON_TYPE.match(media_type):
+        raise Problem(415, "header Content-Type: must be application/json")
+    try:
+        document = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Problem(400, f"the body is not JSON: {reason}") from None
+    if not isinstance(document, dict):
+        raise Problem(400, "the body must be a JSON object, a tesTask")
+    cleaned: dict[str, Any] = drop_nulls(document)
+    for field in SERVER_SET:
+        cleaned.pop(field, None)
+    return cleaned
+
+
+def drop_nulls(value: Any) -> Any:
+    """Return `value` without object members that are null, at any depth; a null in an array is left to be refused."""
+    if isinstance(value, dict):
+        return {key: drop_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [drop_nulls(item) for item in value]
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
+    body = body_of(problem)
+    headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), *problem.headers.items()]
+    if problem.status == 413:
+        # The rest of the body is not read, so the connection cannot carry another request.
+        headers.append(("Connection", "close"))
+    start_response(f"{problem.status} {title_of(problem.status)}", headers)
+    return [body]

@@ -1,0 +1,80 @@
+"""What the controllers work with; put together in `protes.app`, found again through the running Flask app."""
+
+from dataclasses import dataclass
+
+from flask import current_app, request
+
+from protes.api.callers import Caller, identify
+from protes.api.idempotency import Reposts
+from protes.api.ingress import ENVIRON_KEY, Ingress
+from protes.api.views import Eyes
+from protes.clock import Clock
+from protes.config.settings import Settings
+from protes.federation.federation import Federation
+from protes.planning.planner import Planner
+from protes.runner.protocol import Runner
+from protes.store.protocols import Records, TaskStore
+
+_EXTENSION = "protes"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The gateway's parts that requests need.
+
+    Attributes:
+        settings: the settings.
+        gateway_id: the id of this gateway.
+        clock: the clock.
+        tasks: the tasks.
+        records: everything else that is stored.
+        runner: where jobs are submitted.
+        planner: plans and dry runs.
+        federation: the instances known now.
+        reposts: submissions in progress.
+    """
+
+    settings: Settings
+    gateway_id: str
+    clock: Clock
+    tasks: TaskStore
+    records: Records
+    runner: Runner
+    planner: Planner
+    federation: Federation
+    reposts: Reposts
+
+
+def services() -> Services:
+    """Return the services of the app that serves this request."""
+    found = current_app.extensions[_EXTENSION]
+    assert isinstance(found, Services)  # noqa: S101 (for the type checker; only `attach` writes it)
+    return found
+
+
+def attach(extensions: dict[str, object], parts: Services) -> None:
+    """Make `parts` what `services` returns under the app that owns `extensions`."""
+    extensions[_EXTENSION] = parts
+
+
+def ingress() -> Ingress:
+    """Return what the ingress layer learned of this request."""
+    found = request.environ[ENVIRON_KEY]
+    assert isinstance(found, Ingress)  # noqa: S101 (for the type checker; only the ingress layer writes it)
+    return found
+
+
+def caller() -> Caller:
+    """Return who sent this request."""
+    return identify(request.headers.get("Authorization"), services().settings.server.operator_token)
+
+
+def eyes() -> Eyes:
+    """Return how this request's caller sees tasks."""
+    api, compatible = services().settings.api, ingress().compatible
+    return Eyes(
+        all_states=api.states == "all" and not compatible,
+        whole_cores=compatible,
+        instances=api.show_instances or caller().is_operator,
+        all_attempts=api.all_attempts,
+    )

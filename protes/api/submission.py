@@ -1,0 +1,123 @@
+"""The use case behind POST /tasks: from a schema-valid document to a durable task (DESIGN.md section 4).
+
+No instance is asked, and nothing here waits for anything but the store.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from protes.api.callers import Caller
+from protes.api.idempotency import fingerprint, id_for_key
+from protes.api.preference import effective, reserved_tag_errors
+from protes.api.problems import Problem, invalid
+from protes.api.services import Services
+from protes.api.validation import semantic_errors
+from protes.store.ids import new_task_id
+from protes.store.records import TaskRecord
+from protes.tes.documents import normalise
+
+DISPATCH = "dispatch"
+_GATEWAY_ID = re.compile(r"^[A-Za-z0-9-]{8,64}$")
+# A job is on its way; should it get lost, the sweep looks again after this.
+_FIRST_ENQUEUE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A POST of a task.
+
+    Attributes:
+        document: the parsed body, valid by the schema.
+        base: TES base path it came on.
+        prefix: gateway root it came on.
+        url_weight: the weight in the root, or None.
+        header_weight: the `X-Protes-Weight` header, or None.
+        via: the `Via` header, or None.
+        key: the `Idempotency-Key` header, or None.
+    """
+
+    document: Mapping[str, Any]
+    base: str
+    prefix: str = ""
+    url_weight: str | None = None
+    header_weight: str | None = None
+    via: str | None = None
+    key: str | None = None
+
+
+def submit(parts: Services, caller: Caller, submission: Submission) -> str:
+    """Make the task durable and return its id.
+
+    Raises:
+        Problem: 400 with what is wrong, 422 for a reused key, 508 for a loop of gateways.
+    """
+    via = gateways_passed(submission, parts.gateway_id)
+    record = prepare(parts, caller, submission, via)
+    body = fingerprint(record.document, json.dumps(dict(record.preference), sort_keys=True))
+    if submission.key is not None:
+        task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
+        return _store(parts, _with_id(record, task_id))
+    with parts.reposts.watch(caller.subject, body, submission.prefix, submission.base, record.id) as task_id:
+        return _store(parts, _with_id(record, task_id))
+
+
+def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...] = ()) -> TaskRecord:
+    """Check a task and make the record that would be stored.
+
+    Raises:
+        Problem: 400 with everything that is wrong with it.
+    """
+    document = submission.document
+    default = parts.settings.api.weight
+    preference, errors = effective(document, submission.header_weight, submission.url_weight, default)
+    from_gateway = any(gateway in parts.settings.api.upstream_gateways for gateway in via)
+    errors += semantic_errors(document) + reserved_tag_errors(document, from_gateway)
+    if errors:
+        raise invalid(errors)
+    task = normalise(document)
+    now = parts.clock.now()
+    record = TaskRecord(
+        id=new_task_id(now),
+        owner=caller.subject,
+        created_at=now,
+        document=json.dumps(task, separators=(",", ":")),
+        name=task.get("name", ""),
+        tags=tuple(sorted(f"{key}={value}" for key, value in task.get("tags", {}).items())),
+        preference=preference,
+        via=via,
+        due_at=now,
+        enqueued_until=now + _FIRST_ENQUEUE,
+    )
+    reasons = parts.planner.impossible(record)
+    if reasons:
+        raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
+    return record
+
+
+def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
+    """Return the ids of the gateways the task has passed, oldest first.
+
+    Raises:
+        Problem: 508 where this gateway is among them.
+    """
+    hops = (hop.split() for hop in (submission.via or "").split(","))
+    names = [hop[1] for hop in hops if len(hop) > 1]
+    names += str(submission.document.get("tags", {}).get("protes_gateway", "")).split(",")
+    passed = tuple(dict.fromkeys(name.strip() for name in names if _GATEWAY_ID.match(name.strip())))
+    if own_id in passed:
+        raise Problem(508, "the task has passed this gateway before: the gateways form a ring")
+    return passed
+
+
+def _with_id(record: TaskRecord, task_id: str) -> TaskRecord:
+    return record if task_id == record.id else replace(record, id=task_id)
+
+
+def _store(parts: Services, record: TaskRecord) -> str:
+    stored = parts.tasks.create(record)
+    parts.runner.submit(DISPATCH, stored.id)
+    return stored.id

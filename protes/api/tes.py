@@ -1,0 +1,107 @@
+"""Controllers of `openapi/tes.yaml` and `openapi/tes-compat.yaml`: HTTP on this side, use cases on the other.
+
+Function names are the specification's operation ids.
+"""
+
+from typing import Any
+
+from flask import request
+
+from protes.api import page_tokens
+from protes.api.callers import caller_may_see
+from protes.api.idempotency import KEY_HEADER
+from protes.api.parameters import tag_filters
+from protes.api.preference import BACKEND_PARAMETERS, WEIGHT_HEADER
+from protes.api.problems import FieldError, Problem, invalid
+from protes.api.service_info import legacy, service_info
+from protes.api.services import caller, eyes, ingress, services
+from protes.api.submission import DISPATCH, Submission, submit
+from protes.api.views import View, render
+from protes.store.records import TaskQuery, TaskRecord
+from protes.tes.states import State
+
+_LARGEST_PAGE = 2047
+
+# The interest a reader shows in a task could shorten its poll interval; reads never do more than read the store.
+
+
+def GetServiceInfo() -> dict[str, Any]:
+    """Answer service-info of TES 1.1.0."""
+    parts = services()
+    return service_info(parts.settings.service, parts.federation.view(), BACKEND_PARAMETERS)
+
+
+def GetLegacyServiceInfo() -> dict[str, Any]:
+    """Answer service-info as TES 0.4 had it."""
+    parts = services()
+    return legacy(parts.settings.service, parts.federation.view())
+
+
+def CreateTask(body: dict[str, Any]) -> dict[str, str]:
+    """Make a task durable and answer its id."""
+    arrived = ingress()
+    submission = Submission(
+        document=body,
+        base=arrived.base,
+        prefix=arrived.prefix,
+        url_weight=arrived.weight,
+        header_weight=request.headers.get(WEIGHT_HEADER),
+        via=request.headers.get("Via"),
+        key=request.headers.get(KEY_HEADER),
+    )
+    return {"id": submit(services(), caller(), submission)}
+
+
+def GetTask(id: str, view: str = "MINIMAL") -> dict[str, Any]:
+    """Answer one task, from the store alone."""
+    minimal = view == View.MINIMAL
+    record = _own(services().tasks.get(id, head=minimal))
+    return render(record, View(view), eyes())
+
+
+def CancelTask(id: str) -> dict[str, Any]:
+    """Record the caller's wish and answer at once; repeated or too late it is as good."""
+    parts = services()
+    _own(parts.tasks.get(id, head=True))
+    record = parts.tasks.request_cancel(id, parts.clock.now())
+    if record is not None and record.due_at is not None:
+        parts.runner.submit(DISPATCH, id)
+    return {}
+
+
+def ListTasks(
+    name_prefix: str = "",
+    state: str | None = None,
+    page_size: int = 256,
+    page_token: str | None = None,
+    view: str = "MINIMAL",
+    **_: Any,
+) -> dict[str, Any]:
+    """Answer a page of the caller's tasks, newest first."""
+    if not 1 <= page_size <= _LARGEST_PAGE:
+        raise invalid([FieldError("query parameter page_size", f"must be from 1 to {_LARGEST_PAGE}")])
+    seen_by, tags = eyes(), tag_filters(request.query_string.decode("latin-1"))
+    filters = (name_prefix, state, tags, seen_by.all_states)
+    query = TaskQuery(
+        owner=caller().subject,
+        state=State(state) if state else None,
+        shown=not seen_by.all_states,
+        name_prefix=name_prefix,
+        tags=tags,
+        before=page_tokens.read(page_token, filters) if page_token else None,
+        limit=page_size + 1,
+        heads=view == View.MINIMAL,
+    )
+    records = services().tasks.list(query)
+    page = records[:page_size]
+    answer: dict[str, Any] = {"tasks": [render(record, View(view), seen_by) for record in page]}
+    if len(records) > page_size:
+        answer["next_page_token"] = page_tokens.write(page[-1].id, filters)
+    return answer
+
+
+def _own(record: TaskRecord | None) -> TaskRecord:
+    """Return the record if it is the caller's; somebody else's is as good as absent."""
+    if record is None or not caller_may_see(caller(), record.owner):
+        raise Problem(404, "id: there is no task with this id")
+    return record

@@ -1,0 +1,147 @@
+"""The composition root: the only place where the parts are wired together (DESIGN.md section 3)."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from foca import Foca
+from foca.models.config import CORSConfig
+from foca.security.cors import enable_cors
+
+from middleware import build_chain
+from protes.api import problems
+from protes.api.guard import Guard
+from protes.api.idempotency import Reposts
+from protes.api.ingress import IngressLayer, WsgiApp
+from protes.api.parameters import ParameterValidator
+from protes.api.services import Services, attach
+from protes.api.validation import BodyValidator
+from protes.clock import Clock, SystemClock
+from protes.config.loading import Loaded
+from protes.config.settings import Settings
+from protes.dispatch.dispatcher import Dispatcher
+from protes.dispatch.forwarding import Forwarder
+from protes.dispatch.settling import Settler
+from protes.federation.federation import Federation
+from protes.identity import gateway_id, process_name
+from protes.jobs import Housekeeping, TaskJobs, Tick, register
+from protes.planning.planner import Planner
+from protes.relay.cancelling import Canceller
+from protes.relay.orphans import OrphanWatch
+from protes.relay.sweeping import Sweeper
+from protes.runner.protocol import Runner
+from protes.runner.threads import ThreadRunner
+from protes.store.factory import Stores, create_stores
+from protes.store.orphans import Orphans
+
+logger = logging.getLogger(__name__)
+
+_STOP_GRACE_SECONDS = 10.0
+
+
+@dataclass
+class Gateway:
+    """A gateway in this process: its WSGI app and what must be started and stopped with it.
+
+    Attributes:
+        wsgi: the app to serve.
+        services: the parts that requests use.
+        stores: where everything is kept.
+    """
+
+    wsgi: WsgiApp
+    services: Services
+    stores: Stores
+
+    def start(self) -> None:
+        """Begin to work on tasks; after fork."""
+        self.services.runner.start()
+
+    def close(self) -> None:
+        """Stop working, finishing what is under way for up to ten seconds, and close everything."""
+        self.services.runner.stop(_STOP_GRACE_SECONDS)
+        self.services.federation.close()
+        self.stores.close()
+
+
+def create_gateway(
+    loaded: Loaded,
+    *,
+    clock: Clock | None = None,
+    stores: Stores | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Gateway:
+    """Put a gateway together.
+
+    Args:
+        loaded: the configuration.
+        clock: the clock, the machine's by default.
+        stores: the stores, those of `store.url` by default.
+        environ: the environment that secrets are named in, the process's by default.
+
+    Raises:
+        ConfigError: an instance, a registry or a secret is not usable.
+        MiddlewareConfigError: a step of the chain is not.
+        StoreError: the store cannot be opened.
+    """
+    settings, clock = loaded.settings, clock or SystemClock()
+    stores = stores or create_stores(settings.store.url)
+    runner = ThreadRunner(clock, settings.runner.threads, settings.runner.queue_limit)
+    services = create_services(settings, stores, runner, clock, os.environ if environ is None else environ)
+    return Gateway(_wsgi(loaded, services), services, stores)
+
+
+def create_services(
+    settings: Settings, stores: Stores, runner: Runner, clock: Clock, environ: Mapping[str, str]
+) -> Services:
+    """Put together everything but HTTP, and register the jobs with the runner; raises like `create_gateway`."""
+    chain = build_chain(settings.chain)
+    own_id, me = gateway_id(settings, stores.records, clock), process_name()
+    federation = Federation(settings, own_id, stores.tasks, stores.records, clock, environ)
+    planner = Planner(chain, federation, stores.records, clock, settings.currency)
+    _register_jobs(settings, own_id, me, stores, federation, planner, runner, clock)
+    reposts = Reposts(stores.records, clock)
+    return Services(settings, own_id, clock, stores.tasks, stores.records, runner, planner, federation, reposts)
+
+
+def _register_jobs(
+    settings: Settings,
+    own_id: str,
+    me: str,
+    stores: Stores,
+    federation: Federation,
+    planner: Planner,
+    runner: Runner,
+    clock: Clock,
+) -> None:
+    tasks, records = stores.tasks, stores.records
+    orphans = Orphans(records, settings.dispatch.orphan_watch_seconds)
+    forwarder = Forwarder(settings.dispatch, own_id, tasks, planner, federation, clock)
+    settler = Settler(settings.dispatch, tasks, federation, orphans, clock)
+    dispatcher = Dispatcher(settings.dispatch, tasks, planner, forwarder, settler, clock)
+    sweeper = Sweeper(settings.relay, tasks, federation, clock)
+    canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
+    jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
+    tick = Tick(settings, tasks, records, federation, runner, clock, me)
+    housekeeping = Housekeeping(records, federation, OrphanWatch(orphans, federation, clock), clock)
+    register(runner, settings, jobs, sweeper, federation, tick, housekeeping)
+
+
+def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
+    """Build the connexion app under FOCA, with our errors and checks, behind the ingress layer."""
+    server = loaded.settings.server
+    foca = Foca(config_file=list(loaded.files))
+    for spec in foca.conf.api.specs:
+        options = spec.connexion
+        assert options is not None  # noqa: S101 (defaults.yaml sets them)
+        options.validator_map = {"body": BodyValidator, "parameter": ParameterValidator}
+    connexion_app = foca.create_app()
+    flask_app = connexion_app.app
+    if server.cors_origins:
+        enable_cors(flask_app, CORSConfig(allow_origins=list(server.cors_origins)))
+    problems.register(flask_app)
+    attach(flask_app.extensions, services)
+    logging.getLogger("connexion").setLevel(logging.CRITICAL)  # it logs client errors, which are logged once already
+    guard = Guard.of(server.host, server.allowed_hosts, server.cors_origins)
+    return IngressLayer(flask_app, guard, server.max_body_bytes, services.gateway_id)

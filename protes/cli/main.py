@@ -1,0 +1,90 @@
+"""The command `protes` (DESIGN.md section 6)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from protes import __version__
+from protes.cli.output import CliError, Exit
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+_EXITS = "exit codes: 0 done, 1 refused or ended in an error, 2 usage or configuration, 3 the gateway does not answer"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except CliError as error:
+        print(f"protes: {error}", file=sys.stderr)
+        return error.code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be written, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="protes", description="A federating GA4GH TES gateway: one TES URL in front of many.", epilog=_EXITS
+    )
+    parser.add_argument("--version", action="version", version=f"protes {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_servers(commands)
+    _add_remote(commands)
+    return parser
+
+
+def _add_servers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from protes.cli import demo, node, serving
+
+    for name, function, text in (
+        ("serve", serving.serve, "serve the gateway"),
+        ("check-config", serving.check_config, "check a configuration and print it without secrets"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--config", metavar="FILE", action="append", default=[], help="YAML file; may be repeated")
+        command.add_argument("--host", help="address to bind to (server.host)")
+        command.add_argument("--port", type=int, help="port to bind to (server.port)")
+        command.add_argument("--data", metavar="DIR", help="folder of the embedded store (store.url)")
+        command.set_defaults(command=function)
+    demo.add_command(commands)
+    node.add_command(commands)
+
+
+def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from protes.cli import remote
+
+    def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        url = os.environ.get("PROTES_URL", DEFAULT_URL)
+        command.add_argument("--url", default=url, help=f"the gateway (PROTES_URL, else {DEFAULT_URL})")
+        command.add_argument("--json", action="store_true", help="print JSON")
+        command.set_defaults(command=function)
+        return command
+
+    add("instances", remote.instances, "print the instances the gateway knows")
+    for name, function, text in (
+        ("offers", remote.offers, "print what each instance would offer for a task"),
+        ("submit", remote.submit, "submit a task"),
+    ):
+        command = add(name, function, text)
+        command.add_argument("task", metavar="TASK.json", help="file with a TES task")
+        command.add_argument("--weight", help="cost (0) against runtime (1): 0 to 1, cost, time or random")
+        if name == "submit":
+            command.add_argument("--wait", action="store_true", help="wait for the end and print the output")
+            command.add_argument("--timeout", type=float, default=86400, help="seconds to wait at most")
+    show = add("show", remote.show, "print a task")
+    show.add_argument("--routing", action="store_true", help="also why it runs where it runs")
+    cancel = add("cancel", remote.cancel, "cancel a task")
+    for command in (show, cancel):
+        command.add_argument("id", metavar="ID", help="id of the task")
+    listing = add("list", remote.list_tasks, "print tasks, newest first")
+    listing.add_argument("--state", help="only tasks in this state")
+    listing.add_argument("--name-prefix", help="only tasks whose name starts so")
+    listing.add_argument("--limit", type=int, default=25, help="tasks at most (below 2048)")

@@ -1,0 +1,69 @@
+"""How the command line writes: tables and sentences for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, TextIO
+
+
+class Exit(IntEnum):
+    """Exit codes, for scripts."""
+
+    OK = 0
+    FAILED = 1
+    """The task did not end in COMPLETE, or the gateway refused the request."""
+    USAGE = 2
+    """Wrong arguments or a configuration that cannot be used."""
+    UNREACHABLE = 3
+    """The gateway did not answer."""
+
+
+class CliError(Exception):
+    """Ends the command with a sentence on standard error."""
+
+    def __init__(self, text: str, code: Exit = Exit.FAILED) -> None:
+        """End with `code`."""
+        super().__init__(text)
+        self.code = code
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], out: TextIO = sys.stdout) -> None:
+    """Print rows in columns as wide as they need."""
+    texts = [[_cell(each) for each in row] for row in (headers, *rows)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(headers))]
+    for number, row in enumerate(texts):
+        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        print(line, file=out)
+        if number == 0:
+            print("  ".join("-" * width for width in widths), file=out)
+
+
+def as_json(value: Any, out: TextIO = sys.stdout) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2, default=str), file=out)
+
+
+def offers_table(offers: Sequence[Mapping[str, Any]], out: TextIO = sys.stdout) -> None:
+    """Print offers and reasons, best first."""
+    rows = [
+        (
+            each.get("rank", "-"),
+            each["instance"],
+            _money(each.get("cost")),
+            each.get("seconds"),
+            each.get("score"),
+            each.get("basis"),
+            each["reason"]["text"] if "reason" in each else "",
+        )
+        for each in offers
+    ]
+    table(("RANK", "INSTANCE", "COST", "SECONDS", "SCORE", "BASIS", "WHY NOT"), rows, out)
+
+
+def _money(cost: Mapping[str, str] | None) -> str:
+    return f"{cost['amount']} {cost['currency']}" if cost else "unknown"
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value).replace("\n", " ")

@@ -1,0 +1,199 @@
+"""Commands that talk to a running gateway: through py-tes as a TES client, to its own endpoints through requests."""
+
+import json
+import time
+import uuid
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+import tes
+
+from protes.cli.output import CliError, Exit, as_json, offers_table, table
+
+TIMEOUT_SECONDS = 30
+_ENDED = ("COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED")
+_POLL_SECONDS = 0.5
+
+
+def submit(args: Namespace) -> int:
+    """Submit a task; with --wait, wait for its end and print its output."""
+    document = _read_task(args.task)
+    url = f"{_root(args)}/ga4gh/tes/v1/tasks"
+    # An Idempotency-Key makes a repeat of this very submission harmless, which py-tes' own way of retrying is not.
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    task_id = str(_call("POST", url, json_body=document, headers=headers)["id"])
+    if not args.wait:
+        as_json({"id": task_id}) if args.json else print(task_id)
+        return Exit.OK
+    task = wait(_client(args), task_id, args.timeout)
+    _print_task(task, args.json)
+    return Exit.OK if task["state"] == "COMPLETE" else Exit.FAILED
+
+
+def show(args: Namespace) -> int:
+    """Print a task, and with --routing why it is where it is."""
+    with _speaking():
+        task = _client(args).get_task(args.id, view="FULL").as_dict()
+    if not args.routing:
+        _print_task(task, args.json)
+        return Exit.OK
+    routing = _call("GET", f"{_gateway(args)}/protes/v1/tasks/{args.id}/routing")
+    if args.json:
+        as_json({"task": task, "routing": routing})
+        return Exit.OK
+    _print_task(task, False)
+    print(f"\nweight {routing['weight']} ({routing['carrier']}); offers when it was placed:")
+    offers_table(routing["candidates"])
+    return Exit.OK
+
+
+def cancel(args: Namespace) -> int:
+    """Cancel a task."""
+    with _speaking():
+        _client(args).cancel_task(args.id)
+    as_json({"id": args.id, "cancel": "requested"}) if args.json else print(f"{args.id}: cancellation requested")
+    return Exit.OK
+
+
+def list_tasks(args: Namespace) -> int:
+    """Print tasks, newest first."""
+    state = args.state.upper() if args.state else None
+    with _speaking():
+        client = _client(args)
+        page = client.list_tasks(view="BASIC", page_size=args.limit, state=state, name_prefix=args.name_prefix)
+    tasks = [task.as_dict() for task in page.tasks or ()]
+    if args.json:
+        as_json(tasks)
+        return Exit.OK
+    rows = [(each["id"], each["state"], _metadata(each).get("protes.instance"), each.get("name")) for each in tasks]
+    table(("ID", "STATE", "INSTANCE", "NAME"), rows)
+    return Exit.OK
+
+
+def instances(args: Namespace) -> int:
+    """Print the instances the gateway knows."""
+    answer = _call("GET", f"{_gateway(args)}/protes/v1/instances")
+    if args.json:
+        as_json(answer)
+        return Exit.OK
+    rows = [
+        (
+            each["id"],
+            each["state"],
+            each.get("dialect"),
+            each.get("speed"),
+            each.get("prices", {}).get("cpu_core_hour"),
+            each["tasks_in_flight"],
+            each.get("url"),
+            each.get("last_error", ""),
+        )
+        for each in answer["instances"]
+    ]
+    table(("ID", "STATE", "DIALECT", "SPEED", "CORE-HOUR", "TASKS", "URL", "TROUBLE"), rows)
+    return Exit.OK
+
+
+def offers(args: Namespace) -> int:
+    """Print what each instance would offer for a task; nothing is submitted."""
+    answer = _call("POST", f"{_root(args)}/protes/v1/offers", json_body=_read_task(args.task))
+    if args.json:
+        as_json(answer)
+        return Exit.OK
+    print(f"weight {answer['weight']} ({answer['carrier']})")
+    offers_table(answer["offers"])
+    return Exit.OK
+
+
+def wait(client: Any, task_id: str, timeout_seconds: float) -> dict[str, Any]:
+    """Wait for a task's end and return it in full.
+
+    Raises:
+        CliError: it did not end in time, or the gateway does not answer.
+    """
+    until = time.monotonic() + timeout_seconds
+    while True:
+        with _speaking():
+            state = client.get_task(task_id, view="MINIMAL").state
+            if state in _ENDED:
+                task: dict[str, Any] = client.get_task(task_id, view="FULL").as_dict()
+                return task
+        if time.monotonic() > until:
+            raise CliError(f"{task_id} is still {state} after {timeout_seconds:g} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _client(args: Namespace) -> Any:
+    return tes.HTTPClient(_gateway(args), timeout=TIMEOUT_SECONDS)
+
+
+def _gateway(args: Namespace) -> str:
+    return str(args.url).rstrip("/")
+
+
+def _root(args: Namespace) -> str:
+    """Return the gateway's root with the weight in it, where one was asked for."""
+    return f"{_gateway(args)}/w/{args.weight}" if args.weight is not None else _gateway(args)
+
+
+def _read_task(path: str) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise CliError(f"{path}: {error.strerror}", Exit.USAGE) from None
+    except ValueError as error:
+        raise CliError(f"{path}: not JSON: {error}", Exit.USAGE) from None
+
+
+def _call(method: str, url: str, *, json_body: Any = None, headers: dict[str, str] | None = None) -> Any:
+    with _speaking():
+        response = requests.request(method, url, json=json_body, headers=headers, timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        return response.json()
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turn what the libraries raise into sentences."""
+    try:
+        yield
+    except requests.HTTPError as error:
+        raise CliError(_detail(error)) from None
+    except (requests.ConnectionError, requests.Timeout):
+        text = "the gateway does not answer; is it running, and is --url (or PROTES_URL) right?"
+        raise CliError(text, Exit.UNREACHABLE) from None
+
+
+def _detail(error: requests.HTTPError) -> str:
+    response = error.response
+    try:
+        problem = response.json()
+        return f"{response.status_code} {problem['title']}: {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return str(error)
+
+
+def _print_task(task: dict[str, Any], json_wanted: bool) -> None:
+    if json_wanted:
+        as_json(task)
+        return
+    print(f"{task['id']}  {task['state']}  {task.get('name') or ''}".rstrip())
+    for key, value in sorted(_metadata(task).items()):
+        print(f"  {key}: {value}")
+    for log in task.get("logs") or ():
+        for line in log.get("system_logs") or ():
+            print(f"  note: {line}")
+        for number, executor in enumerate(log.get("logs") or ()):
+            print(f"  executor {number}: exit code {executor.get('exit_code')}")
+            for stream in ("stdout", "stderr"):
+                for line in (executor.get(stream) or "").splitlines():
+                    print(f"    {stream}: {line}")
+
+
+def _metadata(task: dict[str, Any]) -> dict[str, str]:
+    logs = task.get("logs") or [{}]
+    return logs[0].get("metadata") or {}

@@ -1,0 +1,122 @@
+"""Read the configuration: defaults < files < environment < command line (DESIGN.md section 5).
+
+Files have FOCA's layout; ours is the section `custom`. An environment variable `PROTES_SERVER__PORT=9000` sets
+`custom.server.port`; its value is read as YAML.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from foca.config.config_parser import ConfigParser, deep_merge
+from foca.models.config import Config
+from pydantic import SecretStr, ValidationError
+
+from protes.config.settings import Credentials, Settings
+
+DEFAULTS = Path(__file__).with_name("defaults.yaml")
+ENVIRONMENT_PREFIX = "PROTES_"
+_NOT_SETTINGS = frozenset({"PROTES_CONFIG", "PROTES_NODE_SPEED", "PROTES_SPEC_DIR", "PROTES_URL"})
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text names the setting and never holds a value."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that was read and checked.
+
+    Attributes:
+        files: the files in the order in which FOCA merges them, defaults first.
+        settings: our own part of it.
+    """
+
+    files: tuple[Path, ...]
+    settings: Settings
+
+
+def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """Read configuration files, environment and overrides.
+
+    Args:
+        files: YAML files in FOCA's layout; later ones win.
+        environ: the process's environment.
+        overrides: nested settings that win over everything, from the command line.
+
+    Raises:
+        ConfigError: a file cannot be read, or a setting is unknown or out of range.
+    """
+    paths = (DEFAULTS, *(Path(file) for file in files))
+    try:
+        parser = ConfigParser(list(paths), format_logs=False)
+    except ValidationError as problem:
+        raise ConfigError(_describe(problem, "")) from None
+    except (OSError, ValueError) as problem:
+        raise ConfigError(str(problem)) from None
+    _refuse_unknown_sections(parser.config)
+    custom = getattr(parser.config, "custom", None) or {}
+    if not isinstance(custom, dict):
+        raise ConfigError("custom: must be a mapping of settings")
+    merged = deep_merge(deep_merge(custom, from_environment(environ)), dict(overrides or {}))
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as problem:
+        raise ConfigError(_describe(problem, "custom.")) from None
+    return Loaded(files=paths, settings=settings)
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Turn `PROTES_A__B=value` into `{"a": {"b": value}}`.
+
+    Raises:
+        ConfigError: a value is not YAML.
+    """
+    settings: dict[str, Any] = {}
+    for name in sorted(environ):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        try:
+            value: Any = yaml.safe_load(environ[name])
+        except yaml.YAMLError:
+            raise ConfigError(f"{name}: the value of this environment variable is not YAML") from None
+        for part in reversed(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")):
+            value = {part: value}
+        settings = deep_merge(settings, value)
+    return settings
+
+
+def read_secret(credentials: Credentials, environ: Mapping[str, str], where: str) -> SecretStr | None:
+    """Fetch the secret that a credential names.
+
+    Raises:
+        ConfigError: the variable is not set or the file cannot be read; the text names it, not its content.
+    """
+    if credentials.secret_env is not None:
+        value = environ.get(credentials.secret_env, "")
+        if not value:
+            raise ConfigError(f"{where}: the environment variable {credentials.secret_env} is not set")
+        return SecretStr(value)
+    if credentials.secret_file is not None:
+        try:
+            return SecretStr(Path(credentials.secret_file).read_text(encoding="utf-8").strip())
+        except OSError as problem:
+            raise ConfigError(f"{where}: {credentials.secret_file} cannot be read: {problem.strerror}") from None
+    return None
+
+
+def _refuse_unknown_sections(config: Config) -> None:
+    """FOCA lets any section pass; a setting written beside `custom` would silently do nothing."""
+    unknown = sorted(set(config.model_extra or {}) - {"custom"})
+    if unknown:
+        raise ConfigError(f"{unknown[0]}: unknown section; settings of protes stand under `custom:`")
+
+
+def _describe(problem: ValidationError, prefix: str) -> str:
+    lines = []
+    for error in problem.errors(include_input=False, include_url=False, include_context=False):
+        where = ".".join(str(part) for part in error["loc"])
+        lines.append(f"{prefix}{where}: {error['msg']}" if where else error["msg"])
+    return "; ".join(lines)

@@ -1,0 +1,249 @@
+"""Our settings: the `custom` section of FOCA's configuration, as one tree of frozen models.
+
+Units are part of the names (`_seconds`, `_bytes`, `_gb`). Unknown keys are refused. `docs/settings.md` lists them all,
+and a test keeps the two equal.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+Seconds = Annotated[float, Field(gt=0)]
+Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, closed, and silent about values that do not fit (they may be secrets)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Organization(Section):
+    """The organization that runs the gateway (GA4GH service-info)."""
+
+    name: str = "protes"
+    url: str = "https://example.org"
+
+
+class ServiceSettings(Section):
+    """What the gateway says of itself in service-info (GA4GH Service Info 1.0.0)."""
+
+    id: str = Field("org.ga4gh.protes", description="Id of the service, reverse domain name.")
+    name: str = Field("protes", description="Name for people.")
+    description: str = Field("A GA4GH TES gateway in front of a federation of TES instances", description="One line.")
+    organization: Organization = Field(Organization(), description="Who runs it: `name` and `url`.")
+    contact_url: str | None = Field(None, description="`mailto:` or web address for help.")
+    documentation_url: str | None = Field(None, description="Where its documentation is.")
+    environment: str | None = Field(None, description="For example `prod` or `test`.")
+    storage: tuple[str, ...] = Field(
+        (), description="Storage roots that tasks may use, such as `file:///shared` (Toil decides by prefix)."
+    )
+
+
+class ServerSettings(Section):
+    """The HTTP server and what it lets in."""
+
+    host: str = Field("127.0.0.1", description="Address to bind to; loopback unless said otherwise.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to bind to; 0 takes any free one.")
+    threads: int = Field(16, ge=1, le=512, description="Request threads per worker process.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes; more than one needs a store on disk.")
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, answered 413 beyond it.")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Names that requests may carry in `Host` besides loopback names and the bound address."
+    )
+    cors_origins: tuple[str, ...] = Field((), description="Web origins that may call the API; none by default.")
+    operator_token: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token for operator calls; without it they are refused (403)."
+    )
+
+
+class ApiSettings(Section):
+    """What the outside sees of tasks."""
+
+    states: Literal["tes-1.0", "all"] = Field(
+        "tes-1.0", description="`tes-1.0` shows the states every engine knows; `all` shows TES 1.1 states."
+    )
+    show_instances: bool = Field(True, description="Show callers the URL and task id of the instance in log metadata.")
+    all_attempts: bool = Field(False, description="Show every attempt in `logs` instead of the deciding one.")
+    upstream_gateways: tuple[str, ...] = Field(
+        (), description="Ids of gateways that may send tasks on to this one (tags `protes_attempt`, `protes_gateway`)."
+    )
+    weight: str = Field("0.5", description="The weight of tasks that bring none: 0 to 1, `cost`, `time` or `random`.")
+
+
+class StoreSettings(Section):
+    """Where tasks are kept."""
+
+    url: str = Field("data", description="A folder for the embedded SQLite store, or `memory:` (lost at exit).")
+
+
+class RunnerSettings(Section):
+    """What executes the gateway's own jobs."""
+
+    threads: int = Field(16, ge=1, le=256, description="Threads for dispatch and relay per process.")
+    queue_limit: int = Field(20000, ge=1, description="Jobs waiting at most; the sweep brings back what did not fit.")
+    tick_seconds: Seconds = Field(0.25, description="How often due work is looked for.")
+
+
+class DispatchSettings(Section):
+    """Choosing an instance and forwarding once."""
+
+    lease_seconds: Seconds = Field(90.0, description="A worker's claim on a task.")
+    send_within_seconds: Seconds = Field(10.0, description="A POST must start within this after its intent is stored.")
+    create_seconds: Seconds = Field(60.0, description="Total time a POST to an instance may take.")
+    first_retry_seconds: Seconds = Field(1.0, description="First pause when no instance can take a task.")
+    last_retry_seconds: Seconds = Field(60.0, description="Longest pause between tries.")
+    give_up_after_seconds: Seconds = Field(86400.0, description="A task no instance took by then is SYSTEM_ERROR.")
+    settle_within_seconds: Seconds = Field(900.0, description="An unknown outcome not known by then ends the task.")
+    settle_every_seconds: Seconds = Field(2.0, description="Pause between two looks for a copy.")
+    on_unknown: Literal["fail", "resubmit"] = Field(
+        "fail", description="What to do when an outcome cannot be known: end the task, or risk a second run."
+    )
+    orphan_watch_seconds: Seconds = Field(86400.0, description="How long to look for copies that turn up late.")
+
+    @model_validator(mode="after")
+    def _lease_outlasts_post(self) -> "DispatchSettings":
+        if self.lease_seconds <= self.send_within_seconds + self.create_seconds:
+            raise ValueError("lease_seconds must be longer than send_within_seconds and create_seconds together")
+        return self
+
+
+class RelaySettings(Section):
+    """Bringing state and logs back."""
+
+    first_poll_seconds: Seconds = Field(0.5, description="Poll interval of a young task.")
+    last_poll_seconds: Seconds = Field(30.0, description="Longest poll interval of an instance with active tasks.")
+    growth: float = Field(0.1, gt=0, le=1, description="The interval is this share of the youngest task's age.")
+    list_from: int = Field(8, ge=1, description="From so many active tasks at an instance on they are listed.")
+    cancel_within_seconds: Seconds = Field(120.0, description="An unconfirmed cancellation shows CANCELED after this.")
+    cancel_every_seconds: Seconds = Field(2.0, description="First pause between two pushes of a cancellation.")
+    lost_after_seconds: Seconds = Field(604800.0, description="An instance silent for this long has lost its tasks.")
+    missing_after_seconds: Seconds = Field(60.0, description="A task its instance denies knowing this long is lost.")
+    log_tail_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, description="Largest stdout or stderr brought over; the tail is kept."
+    )
+
+
+class Credentials(Section):
+    """How the gateway shows itself to an instance; secrets come from the environment or a file, never inline."""
+
+    type: Literal["none", "basic", "bearer"] = Field("none", description="Kind of credential.")
+    username: str | None = Field(None, description="User name for `basic`.")
+    secret_env: str | None = Field(None, description="Environment variable that holds the password or token.")
+    secret_file: str | None = Field(None, description="File that holds the password or token.")
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "Credentials":
+        if self.type != "none" and (self.secret_env is None) == (self.secret_file is None):
+            raise ValueError("give exactly one of secret_env and secret_file")
+        if self.type == "basic" and not self.username:
+            raise ValueError("basic needs a username")
+        return self
+
+
+class Prices(Section):
+    """What an instance costs; absent prices are unknown, not zero (ESTIMATES.md, "Missing figures")."""
+
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")
+    cpu_core_hour: Money | None = Field(None, description="Per core and hour.")
+    ram_gb_hour: Money | None = Field(None, description="Per GB of memory and hour.")
+    disk_gb_hour: Money | None = Field(None, description="Per GB of disk and hour.")
+    per_task: Money | None = Field(None, description="Per task.")
+    vm_hour_usd: Money | None = Field(None, description="Shown to Cromwell as `vm_price_per_hour_usd`.")
+
+
+class Limits(Section):
+    """What an instance can take; what is not said excludes nothing."""
+
+    max_cpu_cores: float | None = Field(None, gt=0, description="Cores of one task at most.")
+    max_ram_gb: float | None = Field(None, gt=0, description="Memory of one task at most, GB.")
+    max_disk_gb: float | None = Field(None, gt=0, description="Disk of one task at most, GB.")
+    input_schemes: tuple[str, ...] | None = Field(None, description="URL schemes of inputs it takes.")
+    output_schemes: tuple[str, ...] | None = Field(None, description="URL schemes of outputs it takes.")
+    backend_parameters: tuple[str, ...] | None = Field(None, description="backend_parameters it knows.")
+    zones: tuple[str, ...] | None = Field(None, description="Values of `resources.zones` it serves.")
+    max_in_flight: int | None = Field(None, ge=1, description="Unfinished tasks at once.")
+
+
+class InstanceSettings(Section):
+    """What is said of one instance; also merged over a registry's entry of the same URL, field by field."""
+
+    id: Name = Field(description="Name of the instance in this federation.")
+    url: str = Field(description="Base URL, with or without `/ga4gh/tes/v1`.")
+    dialect: str | None = Field(None, description="Pin a dialect instead of recognising it.")
+    credentials: Credentials = Field(Credentials(), description="How the gateway shows itself to it.")
+    limits: Limits = Field(Limits(), description="What it can take.")
+    prices: Prices | None = Field(None, description="What it costs.")
+    speed: float | None = Field(None, gt=0, le=1000, description="Speed against the reference, 1.0.")
+    queue_seconds: float | None = Field(None, ge=0, description="Usual wait before a task starts.")
+    zone: str | None = Field(None, description="Where it is: `cloud:region` or a country code.")
+    verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
+
+
+class Declared(Section):
+    """What a registry's entry may say of an instance in its extension field `protes`; the configuration wins."""
+
+    limits: Limits = Field(Limits(), description="What it can take.")
+    prices: Prices | None = Field(None, description="What it costs.")
+    speed: float | None = Field(None, gt=0, le=1000, description="Speed against the reference, 1.0.")
+    queue_seconds: float | None = Field(None, ge=0, description="Usual wait before a task starts.")
+    zone: str | None = Field(None, description="Where it is: `cloud:region` or a country code.")
+
+
+class RegistrySettings(Section):
+    """A GA4GH Service Registry whose TES instances join the federation."""
+
+    url: str = Field(description="Base URL of the registry, such as `https://host/ga4gh/registry/v1`.")
+    token_env: str | None = Field(None, description="Environment variable with a bearer token for the registry.")
+    group: str | None = Field("org.ga4gh", description="Only services of this `type.group`; null takes any.")
+    artifact: str = Field("tes", description="Only services of this `type.artifact`.")
+    version: str | None = Field(None, description="API version spoken; a greater known major is left out.")
+    refresh_seconds: Seconds = Field(300.0, description="How often it is asked again.")
+    max_stale_seconds: Seconds = Field(86400.0, description="How long its last good answer is used when it is down.")
+
+
+class StepSettings(Section):
+    """One step of the middleware chain."""
+
+    use: str = Field(description="Name of a middleware, or `module:attribute`.")
+    options: dict[str, Any] = Field({}, description="Its options.")
+    on_error: Literal["fail", "skip"] = Field("fail", description="What a failure of the step means.")
+    alternatives: tuple["StepSettings", ...] = Field((), description="Tried in order where the step does not apply.")
+
+
+class Settings(Section):
+    """All settings of the gateway."""
+
+    gateway_id: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]{8,64}$", description="Id of this gateway; made at first start and kept otherwise."
+    )
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Base currency of estimates.")
+    service: ServiceSettings = ServiceSettings()
+    server: ServerSettings = ServerSettings()
+    api: ApiSettings = ApiSettings()
+    store: StoreSettings = StoreSettings()
+    runner: RunnerSettings = RunnerSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    relay: RelaySettings = RelaySettings()
+    instances: tuple[InstanceSettings, ...] = Field((), description="Instances known by configuration.")
+    registries: tuple[RegistrySettings, ...] = Field((), description="GA4GH Service Registries to ask.")
+    chain: tuple[StepSettings, ...] = Field(
+        (StepSettings(use="feasible"), StepSettings(use="cost_runtime")), description="The middleware chain, in order."
+    )
+
+    @field_validator("instances")
+    @classmethod
+    def _ids_differ(cls, instances: tuple[InstanceSettings, ...]) -> tuple[InstanceSettings, ...]:
+        ids = [instance.id for instance in instances]
+        twice = sorted({each for each in ids if ids.count(each) > 1})
+        if twice:
+            raise ValueError(f"two instances have the id {', '.join(twice)}")
+        return instances
+
+    @model_validator(mode="after")
+    def _memory_is_for_one_process(self) -> "Settings":
+        if self.store.url == "memory:" and self.server.workers > 1:
+            raise ValueError("store.url memory: is seen by one process only; set server.workers to 1")
+        return self

@@ -1,0 +1,117 @@
+"""One turn at one task: settle what is unknown, else choose and forward (DESIGN.md section 4)."""
+
+import logging
+from datetime import datetime, timedelta
+
+from middleware import ChainError
+from protes.clock import Clock
+from protes.config.settings import DispatchSettings
+from protes.dispatch.backoff import next_try
+from protes.dispatch.forwarding import Forwarder
+from protes.dispatch.outcome import Outcome
+from protes.dispatch.settling import Settler
+from protes.planning.planner import Plan, Planner
+from protes.store.changes import CancelRequested
+from protes.store.protocols import TaskStore
+from protes.store.records import UNSETTLED, Attempt, Phase, TaskRecord
+
+logger = logging.getLogger(__name__)
+
+_BUSY_PAUSE = timedelta(seconds=0.3)
+
+
+class Dispatcher:
+    """Brings tasks to instances."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        tasks: TaskStore,
+        planner: Planner,
+        forwarder: Forwarder,
+        settler: Settler,
+        clock: Clock,
+    ) -> None:
+        """Dispatch with these parts."""
+        self._settings = settings
+        self._tasks = tasks
+        self._planner = planner
+        self._forwarder = forwarder
+        self._settler = settler
+        self._clock = clock
+
+    def advance(self, record: TaskRecord, token: str) -> Outcome:
+        """Do what the task needs now, under the lease with `token`.
+
+        Raises:
+            LeaseLost: somebody else works on it.
+        """
+        lines: tuple[str, ...] = ()
+        live = record.live_attempt
+        if live is not None and live.phase in UNSETTLED:
+            settled, outcome = self._settler.settle(record, token, live)
+            if settled.phase is not Phase.REJECTED:
+                return outcome
+            lines = outcome.system_logs
+        elif live is not None:
+            return Outcome()
+        current = self._tasks.get(record.id)
+        if current is None or current.state.finished or current.cancel_requested_at is not None:
+            return Outcome(system_logs=lines)
+        try:
+            outcome = self._place(current, token)
+        except ChainError as error:
+            outcome = Outcome(self._later(current), (str(error),))
+        return Outcome(outcome.due_at, lines + outcome.system_logs)
+
+    def _place(self, record: TaskRecord, token: str) -> Outcome:
+        plan = self._planner.plan(record)
+        if plan.offers:
+            self._planner.keep(record, plan)
+        lines: list[str] = []
+        busy = False
+        for offer in plan.offers:
+            try:
+                attempt = self._forwarder.forward(record, token, offer)
+            except CancelRequested:
+                return Outcome(system_logs=tuple(lines))
+            if attempt is None:
+                busy = True
+                continue
+            if attempt.phase is Phase.ACCEPTED:
+                return Outcome(system_logs=tuple(lines))
+            lines.append(_rejection(attempt))
+            if attempt.phase is Phase.UNKNOWN:
+                pause = timedelta(seconds=self._settings.settle_every_seconds)
+                return Outcome(self._clock.now() + pause, tuple(lines))
+            record = self._tasks.get(record.id) or record
+        return self._unplaced(record, token, plan, lines, busy)
+
+    def _unplaced(self, record: TaskRecord, token: str, plan: Plan, lines: list[str], busy: bool) -> Outcome:
+        """Try again later, or end what can never run or has waited too long."""
+        now = self._clock.now()
+        if lines:
+            plan = self._planner.plan(record)  # without those that have refused it meanwhile
+        if self._planner.never_more(plan):
+            self._tasks.fail(record.id, token, [f"no instance can run this task: {plan.waiting_for()}"], now)
+            return Outcome()
+        waited = now - record.created_at
+        if waited > timedelta(seconds=self._settings.give_up_after_seconds):
+            reasons = "; ".join((*lines, plan.waiting_for()))
+            text = f"no instance took the task within {int(waited.total_seconds())} s: {reasons}"
+            self._tasks.fail(record.id, token, [text], now)
+            return Outcome()
+        if busy:
+            return Outcome(now + _BUSY_PAUSE, tuple(lines))
+        if not lines:
+            lines = [f"waiting for an instance: {plan.waiting_for()}"]
+        return Outcome(self._later(record), tuple(lines))
+
+    def _later(self, record: TaskRecord) -> datetime:
+        first, last = self._settings.first_retry_seconds, self._settings.last_retry_seconds
+        return next_try(record.created_at, self._clock.now(), first, last)
+
+
+def _rejection(attempt: Attempt) -> str:
+    what = "its outcome is unknown" if attempt.phase is Phase.UNKNOWN else "the task is not there"
+    return f"attempt {attempt.n}: {attempt.message}; {what}"

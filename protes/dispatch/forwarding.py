@@ -1,0 +1,108 @@
+"""Forward once (DESIGN.md section 4): intent on disk, one POST, and what its answer means."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from protes.clock import Clock
+from protes.config.settings import DispatchSettings
+from protes.dispatch.gate import Gate
+from protes.federation.federation import Federation
+from protes.federation.known import KnownInstance
+from protes.planning.planner import PlannedOffer, Planner
+from protes.store.protocols import TaskStore
+from protes.store.records import Attempt, Phase, TaskRecord
+from protes.tes.build import build_request, marker
+from protes.tes.client import InstanceClient
+from protes.tes.errors import DownstreamError, Refused
+
+logger = logging.getLogger(__name__)
+
+# An instance that answers these refuses the gateway, or the place, not the task.
+_NOT_THE_TASK = frozenset({401, 403, 404, 405, 408, 429})
+
+
+class Forwarder:
+    """Sends tasks to instances."""
+
+    def __init__(
+        self,
+        settings: DispatchSettings,
+        gateway_id: str,
+        tasks: TaskStore,
+        planner: Planner,
+        federation: Federation,
+        clock: Clock,
+    ) -> None:
+        """Forward in the name of `gateway_id`, with the rewrites of the planner's chain."""
+        self._planner = planner
+        self._settings = settings
+        self._gateway_id = gateway_id
+        self._tasks = tasks
+        self._federation = federation
+        self._clock = clock
+        self._gate = Gate(clock)
+
+    def forward(self, record: TaskRecord, token: str, offer: PlannedOffer) -> Attempt | None:
+        """Try one instance.
+
+        Returns:
+            The attempt as it stands afterwards: ACCEPTED, REJECTED, or UNKNOWN; None where the instance is busy and was
+            not tried.
+
+        Raises:
+            LeaseLost: somebody else works on the task.
+            CancelRequested: the caller cancelled before anything was sent.
+            ChainError: a rewrite failed; nothing was sent.
+        """
+        assert offer.instance.base_url is not None  # noqa: S101 (planning offers only what was probed)
+        with self._gate.enter(offer.instance.base_url) as may:
+            if not may:
+                return None
+            return self._forward(record, token, offer)
+
+    def _forward(self, record: TaskRecord, token: str, offer: PlannedOffer) -> Attempt:
+        started = self._clock.monotonic()
+        client = self._federation.client(offer.instance.base_url or "", offer.instance.dialect)
+        rewritten = self._planner.document_for(record, offer)
+        intended = self._intend(record, offer, client)
+        self._tasks.save_attempt(record.id, token, intended, self._clock.now())
+        gateways = (*record.via, self._gateway_id)
+        document = build_request(
+            rewritten,
+            client.dialect,
+            marker=marker(record.id, intended.n),
+            gateways=gateways,
+            preference=record.preference,
+        )
+        try:
+            instance_task_id = client.create(document, started + self._settings.send_within_seconds, gateways)
+        except DownstreamError as error:
+            after = self._failed(record, intended, offer.instance, error)
+        else:
+            self._federation.health.succeeded(intended.instance_url)
+            after = replace(intended, phase=Phase.ACCEPTED, instance_task_id=instance_task_id)
+        self._tasks.save_attempt(record.id, token, after, self._clock.now())
+        return after
+
+    def _intend(self, record: TaskRecord, offer: PlannedOffer, client: InstanceClient) -> Attempt:
+        now = self._clock.now()
+        return Attempt(
+            n=record.attempts[-1].n + 1 if record.attempts else 1,
+            instance_url=offer.instance.base_url or "",
+            instance_id=offer.instance.id,
+            dialect=client.dialect.name,
+            phase=Phase.INTENDED,
+            intended_at=now,
+            deadline=now + timedelta(seconds=self._settings.send_within_seconds),
+            metadata=offer.metadata,
+        )
+
+    def _failed(self, record: TaskRecord, attempt: Attempt, instance: KnownInstance, error: DownstreamError) -> Attempt:
+        self._federation.health.failed(attempt.instance_url, error)
+        message = f"{instance.id}: {error.text}"
+        logger.info("task %s attempt %d: %s", record.id, attempt.n, message)
+        if error.ambiguous:
+            return replace(attempt, phase=Phase.UNKNOWN, closed_at=self._clock.now(), message=message)
+        refused = isinstance(error, Refused) and error.status not in _NOT_THE_TASK
+        return replace(attempt, phase=Phase.REJECTED, message=message, refused=refused)

@@ -1,0 +1,147 @@
+"""The gateway's jobs: what runs on a task, an instance, or by the clock (DESIGN.md section 5, "Runner").
+
+Everything here is safe to run twice, and everything it needs it reads from the store.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from protes.clock import Clock
+from protes.config.settings import Settings
+from protes.dispatch.dispatcher import Dispatcher
+from protes.dispatch.outcome import Outcome
+from protes.federation.federation import Federation
+from protes.leader import Leadership
+from protes.relay.cancelling import Canceller
+from protes.relay.orphans import OrphanWatch
+from protes.relay.schedule import Schedule
+from protes.relay.sweeping import Sweeper
+from protes.runner.protocol import Runner
+from protes.store.ids import new_token
+from protes.store.protocols import LeaseLost, Records, StoreUnavailable, TaskStore
+from protes.store.records import Lease, Phase, TaskRecord
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 500
+_ENQUEUED = timedelta(seconds=30)
+_HOUSEKEEPING = timedelta(seconds=60)
+
+
+class TaskJobs:
+    """The job "dispatch" on one task: whatever the task needs next, under a lease."""
+
+    def __init__(
+        self, settings: Settings, tasks: TaskStore, dispatcher: Dispatcher, canceller: Canceller, clock: Clock, me: str
+    ) -> None:
+        """Work in the name of `me` (for people; leases are told apart by their tokens)."""
+        self._lease_seconds = settings.dispatch.lease_seconds
+        self._tasks = tasks
+        self._dispatcher = dispatcher
+        self._canceller = canceller
+        self._clock = clock
+        self._me = me
+
+    def advance(self, task_id: str) -> None:
+        """Take one turn at the task; somebody else's lease, or a lost one, ends the turn."""
+        now = self._clock.now()
+        lease = Lease(self._me, new_token(), now + timedelta(seconds=self._lease_seconds))
+        record = self._tasks.claim(task_id, lease, now)
+        if record is None:
+            return
+        try:
+            outcome = self._turn(record, lease.token)
+        except LeaseLost:
+            logger.warning("task %s: the lease was lost, somebody else goes on", task_id)
+        except StoreUnavailable:
+            raise  # nothing can be written; the lease ends by itself
+        except BaseException:
+            self._tasks.release(task_id, lease.token, now + timedelta(seconds=self._lease_seconds))
+            raise
+        else:
+            self._tasks.release(task_id, lease.token, outcome.due_at, outcome.system_logs)
+
+    def _turn(self, record: TaskRecord, token: str) -> Outcome:
+        outcome = self._dispatcher.advance(record, token)
+        after = self._tasks.get(record.id)
+        if after is None or after.cancel_requested_at is None:
+            return outcome
+        live = after.live_attempt
+        if live is None or live.phase is not Phase.ACCEPTED:
+            return outcome
+        return Outcome(self._canceller.push(after), outcome.system_logs)
+
+
+class Tick:
+    """The one periodic job: the leader finds what is due and submits it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: TaskStore,
+        records: Records,
+        federation: Federation,
+        runner: Runner,
+        clock: Clock,
+        me: str,
+    ) -> None:
+        """Tick in the name of `me`."""
+        self._tasks = tasks
+        self._records = records
+        self._federation = federation
+        self._runner = runner
+        self._clock = clock
+        self._schedule = Schedule(settings.relay)
+        self._leadership = Leadership(records, clock, me)
+        self._cleaned_at: datetime | None = None
+
+    def tick(self, _: str = "") -> None:
+        """Submit instances to probe and to relay, tasks that are due, and housekeeping."""
+        if not self._leadership.held():
+            return
+        now = self._clock.now()
+        for key in self._federation.due_probes():
+            self._runner.submit("probe", key)
+        for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
+            self._runner.submit("dispatch", task_id)
+        ejected = {url: ejection.until for url, ejection in self._federation.health.ejections().items()}
+        for base_url in self._schedule.due(self._tasks.loads(), ejected, now):
+            self._runner.submit("relay", base_url)
+        if self._cleaned_at is None or now - self._cleaned_at > _HOUSEKEEPING:
+            self._cleaned_at = now
+            self._runner.submit("housekeeping", "")
+
+
+class Housekeeping:
+    """What may wait for a minute: expired records, registries' answers, orphans."""
+
+    def __init__(self, records: Records, federation: Federation, orphans: OrphanWatch, clock: Clock) -> None:
+        """Keep house."""
+        self._records = records
+        self._federation = federation
+        self._orphans = orphans
+        self._clock = clock
+
+    def run(self, _: str = "") -> None:
+        """Run once."""
+        self._records.expire(self._clock.now())
+        self._federation.keep()
+        self._orphans.look()
+
+
+def register(
+    runner: Runner,
+    settings: Settings,
+    jobs: TaskJobs,
+    sweeper: Sweeper,
+    federation: Federation,
+    tick: Tick,
+    housekeeping: Housekeeping,
+) -> None:
+    """Tell the runner which job is whose."""
+    runner.register("dispatch", jobs.advance)
+    runner.register("relay", sweeper.sweep)
+    runner.register("probe", federation.probe)
+    runner.register("housekeeping", housekeeping.run)
+    runner.register("tick", tick.tick)
+    runner.every(settings.runner.tick_seconds, "tick")

@@ -1,0 +1,132 @@
+"""Bring the states and logs of all unfinished tasks of one instance back, in bulk (DIALECTS.md 2.5)."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from protes.clock import Clock
+from protes.config.settings import RelaySettings
+from protes.federation.federation import Federation
+from protes.relay.merging import final, glance, lost, missing
+from protes.store.protocols import TaskStore
+from protes.store.records import Attempt, TaskRecord, Transition
+from protes.tes.client import InstanceClient
+from protes.tes.errors import DownstreamError, TaskMissing
+from protes.tes.states import State
+
+logger = logging.getLogger(__name__)
+
+_PAGE = 500
+_SAVE_EVERY = 50
+_MOST_SECONDS = 40.0
+_MOST_FAILURES = 3
+
+
+class InstanceFailing(Exception):
+    """The instance does not answer; the sweep ends and its tasks keep their states."""
+
+
+class Sweeper:
+    """Looks at the unfinished tasks of an instance."""
+
+    def __init__(self, settings: RelaySettings, tasks: TaskStore, federation: Federation, clock: Clock) -> None:
+        """Sweep with the federation's clients."""
+        self._settings = settings
+        self._tasks = tasks
+        self._federation = federation
+        self._clock = clock
+
+    def sweep(self, base_url: str) -> None:
+        """Look at every unfinished task at the instance once; an outage changes no state."""
+        until = self._clock.monotonic() + _MOST_SECONDS
+        after: str | None = None
+        try:
+            while page := self._tasks.active(base_url, after, _PAGE):
+                self._sweep_page(base_url, page, until)
+                after = page[-1].id
+                if len(page) < _PAGE or self._clock.monotonic() > until:
+                    return
+        except InstanceFailing:
+            self._give_up_if_lost(base_url)
+
+    def look(self, record: TaskRecord) -> None:
+        """Look at one task now, for instance after a cancellation was pushed.
+
+        Raises:
+            InstanceFailing: the instance does not answer.
+        """
+        attempt = record.live_attempt
+        if attempt is not None and attempt.instance_task_id is not None:
+            client = self._federation.client(attempt.instance_url, attempt.dialect)
+            self._save(list(self._judge(client, record, attempt, None)))
+
+    def _sweep_page(self, base_url: str, page: Sequence[TaskRecord], until: float) -> None:
+        dialect = page[0].attempts[-1].dialect
+        client = self._federation.client(base_url, dialect)
+        many = len(page) >= self._settings.list_from and client.dialect.listing is not None
+        seen = self._listed(client, page) if many else {}
+        changes: list[Transition] = []
+        failures = 0
+        for record in page:
+            attempt = record.attempts[-1]
+            try:
+                changes.extend(self._judge(client, record, attempt, seen.get(attempt.instance_task_id or "")))
+            except InstanceFailing:
+                failures += 1
+                if failures >= _MOST_FAILURES or failures == len(page):
+                    self._save(changes)
+                    raise
+            if len(changes) >= _SAVE_EVERY:
+                self._save(changes)
+                changes = []
+            if self._clock.monotonic() > until:
+                break
+        self._save(changes)
+
+    def _listed(self, client: InstanceClient, page: Sequence[TaskRecord]) -> dict[str, State]:
+        """Read the states that a list tells; what it does not tell is asked one by one."""
+        wanted = {record.attempts[-1].instance_task_id for record in page}
+        states: dict[str, State] = {}
+        try:
+            for tasks in client.list_active(page[0].attempts[-1].instance_task_id):
+                states.update({task.id: task.state for task in tasks if task.id in wanted})
+                if len(states) == len(wanted):
+                    break
+        except DownstreamError as error:
+            logger.info("listing tasks at %s failed, asking one by one: %s", client.base_url, error.text)
+        return states
+
+    def _judge(
+        self, client: InstanceClient, record: TaskRecord, attempt: Attempt, listed: State | None
+    ) -> Iterator[Transition]:
+        task_id = attempt.instance_task_id or ""
+        try:
+            state = listed if listed is not None else client.get(task_id, "MINIMAL").state
+            first = glance(record, attempt, state, client.dialect.final_error)
+            if first.transition is not None:
+                yield first.transition
+            if first.fetch:
+                yield final(record, attempt, client.get(task_id, "FULL"))
+        except TaskMissing:
+            yield missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
+        except DownstreamError as error:
+            self._federation.health.failed(attempt.instance_url, error)
+            logger.info("looking at task %s at %s failed: %s", record.id, attempt.instance_id, error.text)
+            raise InstanceFailing from error
+        self._federation.health.succeeded(attempt.instance_url)
+
+    def _save(self, changes: Sequence[Transition]) -> None:
+        if changes:
+            self._tasks.transition(changes, self._clock.now())
+
+    def _give_up_if_lost(self, base_url: str) -> None:
+        """End the tasks of an instance that has been silent for `relay.lost_after_seconds`."""
+        now = self._clock.now()
+        heard = self._federation.last_heard(base_url)
+        if heard is None or now - heard < timedelta(seconds=self._settings.lost_after_seconds):
+            return
+        line = f"the instance has not answered for {int((now - heard).total_seconds())} s: its tasks are lost"
+        after: str | None = None
+        while page := self._tasks.active(base_url, after, _PAGE):
+            self._save([lost(record, record.attempts[-1], line) for record in page])
+            after = page[-1].id

@@ -1,0 +1,60 @@
+"""Attempts that were given up but may have left a copy at an instance: written by dispatch, watched by the relay."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from protes.store.protocols import Records
+from protes.store.records import Attempt
+
+_KIND = "orphan"
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A copy that may turn up.
+
+    Attributes:
+        task_id: the task it is of.
+        n: the attempt that may have made it.
+        instance_url: base URL of the instance.
+        dialect: dialect it was sent in.
+    """
+
+    task_id: str
+    n: int
+    instance_url: str
+    dialect: str
+
+    @property
+    def key(self) -> str:
+        """Its key among the records."""
+        return f"{self.task_id}-{self.n}"
+
+
+class Orphans:
+    """The list of them, kept in `Records`."""
+
+    def __init__(self, records: Records, watch_seconds: float) -> None:
+        """Forget an orphan `watch_seconds` after it was added."""
+        self._records = records
+        self._lasting = timedelta(seconds=watch_seconds)
+
+    def add(self, task_id: str, attempt: Attempt, now: datetime) -> None:
+        """Put an attempt on the list; adding it again is harmless."""
+        orphan = Orphan(task_id, attempt.n, attempt.instance_url, attempt.dialect)
+        value = {"task_id": task_id, "n": attempt.n, "instance_url": attempt.instance_url, "dialect": attempt.dialect}
+        self._records.put(_KIND, orphan.key, value, now, expires_at=now + self._lasting)
+
+    def all(self, now: datetime) -> Iterator[Orphan]:
+        """Yield those on the list."""
+        after = ""
+        while page := self._records.scan(_KIND, "", now, after=after, limit=_PAGE):
+            for stored in page:
+                yield Orphan(**stored.value)
+            after = page[-1].key
+
+    def remove(self, orphan: Orphan) -> None:
+        """Take one off the list."""
+        self._records.delete(_KIND, orphan.key)

@@ -1,0 +1,160 @@
+"""What a store must do: the laws that the contract suite (tests/contract) checks on every backend.
+
+All methods are safe under many threads and, but for the memory store, under many processes. Times come from the
+caller, so that a store reads no clock. A store is opened after fork and closed once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from protes.store.records import Attempt, InstanceLoad, Lease, TaskQuery, TaskRecord, Transition
+
+
+class StoreError(Exception):
+    """The store could not answer; nothing is known to have changed."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is down, locked or full; the same call may go through later."""
+
+
+class LeaseLost(StoreError):
+    """The lease token is not, or no longer, the task's."""
+
+
+class Conflict(StoreError):
+    """The expected version is not the stored one."""
+
+
+class TaskStore(Protocol):
+    """Tasks, durable. Every change is atomic and raises `version` by one."""
+
+    def create(self, record: TaskRecord) -> TaskRecord:
+        """Store a new task durably and return it.
+
+        Idempotent for the caller-chosen id: where the id exists already the stored record is returned unchanged,
+        so that a repeat after a lost acknowledgement is harmless. Returns only when the record is on disk.
+        """
+
+    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+        """Return a task, or None. With `head`, `document`, `attempts` and `system_logs` are left empty (and unread)."""
+
+    def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
+        """Return at most `query.limit` tasks, newest first (descending id), those after `query.before`.
+
+        A task that stays is listed exactly once over all pages, whatever is created or finished meanwhile.
+        """
+
+    def due(self, now: datetime, limit: int, enqueue_until: datetime) -> Sequence[str]:
+        """Return ids of tasks with `due_at <= now`, oldest due first, and stamp them `enqueued_until = enqueue_until`.
+
+        Left out: tasks whose `enqueued_until`, or whose lease, lasts beyond `now`. Two callers never get the same id.
+        Stamping does not raise `version`.
+        """
+
+    def claim(self, task_id: str, lease: Lease, now: datetime) -> TaskRecord | None:
+        """Put `lease` on the task; None where it does not exist or another lease lasts beyond `now`."""
+
+    def extend(self, task_id: str, token: str, until: datetime) -> None:
+        """Make the lease last until `until`. Raises LeaseLost if it is not the task's."""
+
+    def release(self, task_id: str, token: str, due_at: datetime | None, system_logs: Sequence[str] = ()) -> None:
+        """Drop the lease, set `due_at`, clear `enqueued_until`, append `system_logs`.
+
+        Does nothing where the lease is no longer the task's. A finished task with no live attempt keeps `due_at` None;
+        where a cancellation was requested while the lease was held, `due_at` is not moved later than it is.
+        """
+
+    def transition(self, transitions: Iterable[Transition], now: datetime) -> Sequence[TaskRecord]:
+        """Apply what the relay saw, each by `changes.observe`, in one durable batch; return those that changed."""
+
+    def save_attempt(self, task_id: str, token: str, attempt: Attempt, now: datetime) -> TaskRecord:
+        """Add (`n` is new) or replace (same `n`) an attempt, by `changes.with_attempt`, durably.
+
+        Raises:
+            LeaseLost: the token is not the task's, or its lease ended before `now`.
+            changes.CancelRequested: a new attempt for a task that is cancelled or finished.
+            ValueError: the attempt would make a second live one, or go back (`changes.with_attempt`).
+        """
+
+    def fail(self, task_id: str, token: str, system_logs: Sequence[str], now: datetime) -> TaskRecord:
+        """End the task in SYSTEM_ERROR with `system_logs` appended, under the lease. Raises LeaseLost."""
+
+    def request_cancel(self, task_id: str, now: datetime) -> TaskRecord | None:
+        """Record the caller's wish, by `changes.cancel`; None where the task does not exist. Idempotent."""
+
+    def close_cancel(self, task_id: str, message: str, now: datetime) -> TaskRecord | None:
+        """Show CANCELED though the instance has not confirmed it; None where that changes nothing."""
+
+    def active(self, instance_url: str, after: str | None, limit: int) -> Sequence[TaskRecord]:
+        """Return tasks whose live attempt is ACCEPTED at the instance, ascending id, after id `after`.
+
+        `document` is left empty (and unread): the relay polls thousands and needs none.
+        """
+
+    def loads(self) -> Sequence[InstanceLoad]:
+        """Return the load of every instance that has live attempts, by one indexed query."""
+
+    def delete(self, task_id: str) -> bool:
+        """Remove a task; return whether it was there."""
+
+    def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
+        """Return ids of tasks finished before `moment` and without a live attempt, oldest first, for expiry."""
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+        """Return how many tasks there are."""
+
+    def close(self) -> None:
+        """Close connections; calling it twice is harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A value of `Records`. `version` is 1 at creation and one more with each put; `expires_at` None: never."""
+
+    key: str
+    value: Mapping[str, Any]
+    version: int
+    expires_at: datetime | None
+
+
+class Records(Protocol):
+    """Everything that is not a task: small JSON values by kind and key.
+
+    A value expires at `expires_at`, not after it. An expired value is as good as absent for `get`, `put` and `scan`;
+    `expire` removes it from disk.
+    """
+
+    def get(self, kind: str, key: str, now: datetime) -> Stored | None:
+        """Return the value, or None."""
+
+    def put(
+        self,
+        kind: str,
+        key: str,
+        value: Mapping[str, Any],
+        now: datetime,
+        *,
+        expected_version: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> int:
+        """Write a value and return its new version.
+
+        Args:
+            expected_version: 0 creates and refuses to replace; another number must be the stored version; None
+                replaces whatever is there.
+
+        Raises:
+            Conflict: `expected_version` does not fit.
+        """
+
+    def delete(self, kind: str, key: str) -> bool:
+        """Remove a value; return whether it was there."""
+
+    def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
+        """Return values whose key starts with `prefix`, ascending by key, those after `after`."""
+
+    def expire(self, now: datetime, limit: int = 1000) -> int:
+        """Remove at most `limit` values that have expired at `now`; return how many."""

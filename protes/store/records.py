@@ -1,0 +1,222 @@
+"""What is stored of a task (DESIGN.md section 5, "Task record"), as frozen values.
+
+A record never changes: `changes.py` has the pure functions that make the next version, stores only
+apply them inside a compare-and-set on `version`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from protes.tes.states import State
+
+JsonObject = dict[str, Any]
+
+
+class Phase(StrEnum):
+    """How far the forwarding of one attempt got (DESIGN.md section 4, "Forward once")."""
+
+    INTENDED = "INTENDED"
+    """Written before the POST: from now on the instance may have the task."""
+    SENT = "SENT"
+    """The POST went out and its answer is not known yet."""
+    ACCEPTED = "ACCEPTED"
+    """The instance gave an id."""
+    REJECTED = "REJECTED"
+    """Certain that the instance has no task: it refused, could not be reached, or two searches found nothing."""
+    UNKNOWN = "UNKNOWN"
+    """The POST's outcome could not be seen; being settled by searching for the marker."""
+    FINISHED = "FINISHED"
+    """The instance reported a final state and its logs are here, or the attempt was given up."""
+
+
+UNSETTLED = frozenset({Phase.INTENDED, Phase.SENT, Phase.UNKNOWN})
+"""An attempt found in one of these by somebody else than its sender is treated as UNKNOWN."""
+
+LIVE = UNSETTLED | {Phase.ACCEPTED}
+"""In these the instance has, or may have, an unfinished copy of the task."""
+
+
+def tag_entry(key: str, value: str) -> str:
+    """Write a tag as one `key=value` entry; a `=` in the key is escaped, so that entries read in one way only."""
+    return f"{tag_entry_key(key)}={value}"
+
+
+def tag_entry_key(key: str) -> str:
+    """Return a tag's key as it stands before the first `=` of its entry."""
+    return key.replace("%", "%25").replace("=", "%3D")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One forwarding of the task to one instance.
+
+    Attributes:
+        n: number of the attempt, from 1.
+        instance_url: canonical base URL of the instance.
+        instance_id: the instance's id in the federation, for people.
+        dialect: name of the dialect it was sent in.
+        phase: how far it got.
+        intended_at: when INTENDED was stored.
+        deadline: the sender must not send after this; nobody else touches the attempt before.
+        instance_task_id: the id the instance gave.
+        state: the last state seen at the instance.
+        log: the instance's own `tesTaskLog` (the deciding one), as read, or None.
+        looks: searches for the marker so far that found nothing.
+        closed_at: when our connection of an ambiguous POST closed, the start of `late_commit_seconds`.
+        message: one line for people: why it was rejected, what is unknown.
+        refused: the instance refused the task itself; it is not asked again.
+        missing_since: since when every read of the task found it missing at the instance.
+        metadata: what the views add to `logs[].metadata`: flat strings under `protes.`, fixed at dispatch.
+    """
+
+    n: int
+    instance_url: str
+    instance_id: str
+    dialect: str
+    phase: Phase
+    intended_at: datetime
+    deadline: datetime
+    instance_task_id: str | None = None
+    state: State = State.UNKNOWN
+    log: JsonObject | None = None
+    looks: int = 0
+    closed_at: datetime | None = None
+    message: str | None = None
+    refused: bool = False
+    missing_since: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's timed claim on a task.
+
+    Attributes:
+        holder: who holds it, for people.
+        token: unguessable; changes need it while the lease lasts.
+        until: when it ends by itself.
+        cancel_known: the task was cancelled already when the lease was taken (`changes.claim` sets it), so that its
+            holder knows; a cancellation that comes later must not be put off when the lease is given back.
+    """
+
+    holder: str
+    token: str
+    until: datetime
+    cancel_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One task as the gateway knows it.
+
+    Attributes:
+        id: `[A-Za-z0-9_-]+`, time-sortable, unguessable.
+        owner: subject of the caller; "" is the anonymous one.
+        created_at: when POST stored it.
+        document: the client's task, normalised, as one JSON string; "" in a head (see `TaskStore.get`).
+        name: `tesTask.name`, extracted for `name_prefix`.
+        tags: entries extracted from `tesTask.tags` by `tag_entry`, sorted, for `tag_key`/`tag_value`.
+        preference: the effective preference with its carrier, JSON (see protes.api.preference).
+        via: ids of the gateways the task has passed, oldest first.
+        state: TES 1.1 state; DESIGN.md section 4 decides what the outside is shown.
+        last_steady: the last of QUEUED, INITIALIZING, RUNNING, shown in the place of PAUSED and CANCELING.
+        version: 1 at creation, one more with each change.
+        cancel_requested_at: when the caller cancelled first.
+        attempts: oldest first; () in a head.
+        system_logs: the gateway's own lines about the task, oldest first; () in a head.
+        due_at: when somebody must look at the task again; None: nothing to do but relay.
+        enqueued_until: a job for it is on its way until then, so that it is not enqueued twice.
+        lease: who works on it.
+        finished_at: when it reached a final state.
+    """
+
+    id: str
+    owner: str
+    created_at: datetime
+    document: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    preference: Mapping[str, Any] = field(default_factory=dict)
+    via: tuple[str, ...] = ()
+    state: State = State.QUEUED
+    last_steady: State = State.QUEUED
+    version: int = 1
+    cancel_requested_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    system_logs: tuple[str, ...] = ()
+    due_at: datetime | None = None
+    enqueued_until: datetime | None = None
+    lease: Lease | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def live_attempt(self) -> Attempt | None:
+        """The attempt whose copy runs, or may run, at an instance; there is never more than one."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.phase in LIVE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What the relay saw of one task at its instance; applied by `TaskStore.transition`.
+
+    Attributes:
+        task_id: the task.
+        attempt_n: the attempt it was seen on; ignored unless that attempt is still ACCEPTED.
+        state: the state seen there.
+        log: the instance's log, or None to keep the one stored.
+        system_logs: lines to append to the task's own.
+        finished: the attempt has ended and `log` is its last: the attempt becomes FINISHED.
+        missing_since: the attempt's new value of the same name.
+    """
+
+    task_id: str
+    attempt_n: int
+    state: State
+    log: JsonObject | None = None
+    system_logs: tuple[str, ...] = ()
+    finished: bool = False
+    missing_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQuery:
+    """A page of tasks, newest first.
+
+    Attributes:
+        owner: only tasks of this owner; None: all.
+        state: only tasks in this state.
+        shown: `state` is compared to what TES 1.0 clients are shown instead of the TES 1.1 state.
+        name_prefix: literal prefix of the name.
+        tags: each `(key, value)` must be there; value None matches any value.
+        before: continue after the task with this id (page tokens carry it).
+        limit: tasks at most.
+        heads: leave out documents, attempts and system logs.
+    """
+
+    owner: str | None = None
+    state: State | None = None
+    shown: bool = True
+    name_prefix: str = ""
+    tags: tuple[tuple[str, str | None], ...] = ()
+    before: str | None = None
+    limit: int = 256
+    heads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLoad:
+    """What is unfinished at one instance.
+
+    Attributes:
+        instance_url: canonical base URL.
+        active: tasks whose live attempt is there.
+        youngest: when the youngest of these attempts was intended.
+    """
+
+    instance_url: str
+    active: int
+    youngest: datetime

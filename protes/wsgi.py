@@ -1,0 +1,26 @@
+"""The WSGI factory: `gunicorn 'protes.wsgi:create()'`.
+
+The configuration file is named by the environment variable PROTES_CONFIG; settings come from PROTES_* variables too.
+"""
+
+import atexit
+import os
+from collections.abc import Mapping
+
+from protes.api.ingress import WsgiApp
+from protes.app import create_gateway
+from protes.config.loading import load
+
+
+def create(environ: Mapping[str, str] | None = None) -> WsgiApp:
+    """Put the gateway together, start its work, and return the app to serve; call it after fork.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    config = environ.get("PROTES_CONFIG")
+    gateway = create_gateway(load([config] if config else [], environ), environ=environ)
+    gateway.start()
+    atexit.register(gateway.close)
+    return gateway.wsgi
