@@ -1,0 +1,100 @@
+"""Middleware of the gateway: value types, the chain, the built-ins.
+
+Nothing of the gateway and no web framework is imported.
+
+A middleware is a factory that returns a `Filter`, a `Score`, a `Rewrite` or a raw callable `(request, call_next) ->
+Distribution`, named in the configuration by entry point (group `protes.middleware`) or as `module:attribute`.
+"""
+
+from middleware.chain import Chain, OnError, Rewritten, Step, compose
+from middleware.errors import ChainError, LawBroken, MiddlewareConfigError, NotApplicable, OptionError
+from middleware.kinds import AnyMiddleware, Filter, Rewrite, Score
+from middleware.loading import StepConfig, StepSpec, build_chain, installed
+from middleware.options import decimal_option, integer_option
+from middleware.preference import WEIGHT_ONE, Weight, parse_weight
+from middleware.types import (
+    Basis,
+    Candidate,
+    Context,
+    Distribution,
+    DistributionRequest,
+    DrsObject,
+    DrsPort,
+    Estimate,
+    ExecutorView,
+    Feature,
+    InputView,
+    Kind,
+    Limits,
+    Middleware,
+    Needs,
+    Next,
+    Offer,
+    Outcome,
+    OutputView,
+    Preference,
+    Prices,
+    Provides,
+    Reason,
+    Replica,
+    Resources,
+    SignerPort,
+    SizePort,
+    TaskView,
+    TraceEntry,
+)
+
+__all__ = [
+    "WEIGHT_ONE",
+    "AnyMiddleware",
+    "Basis",
+    "Candidate",
+    "Chain",
+    "ChainError",
+    "Context",
+    "Distribution",
+    "DistributionRequest",
+    "DrsObject",
+    "DrsPort",
+    "Estimate",
+    "ExecutorView",
+    "Feature",
+    "Filter",
+    "InputView",
+    "Kind",
+    "LawBroken",
+    "Limits",
+    "Middleware",
+    "MiddlewareConfigError",
+    "Needs",
+    "Next",
+    "NotApplicable",
+    "Offer",
+    "OnError",
+    "OptionError",
+    "Outcome",
+    "OutputView",
+    "Preference",
+    "Prices",
+    "Provides",
+    "Reason",
+    "Replica",
+    "Resources",
+    "Rewrite",
+    "Rewritten",
+    "Score",
+    "SignerPort",
+    "SizePort",
+    "Step",
+    "StepConfig",
+    "StepSpec",
+    "TaskView",
+    "TraceEntry",
+    "Weight",
+    "build_chain",
+    "compose",
+    "decimal_option",
+    "installed",
+    "integer_option",
+    "parse_weight",
+]

@@ -1,0 +1,98 @@
+"""An instance considered for a task, with all that is known of it at this moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from middleware.immutable import immutable
+from middleware.needs import Feature
+
+__all__ = ["Basis", "Candidate", "Limits", "Prices", "weakest"]
+
+Basis = Literal["reported", "configured", "learned", "default", "imputed"]
+"""Where a figure comes from: the instance, the operator, finished tasks, a setting, or another instance."""
+
+_WEAKNESS: dict[Basis, int] = {"reported": 0, "configured": 1, "learned": 2, "default": 3, "imputed": 4}
+
+
+def weakest(first: Basis, second: Basis) -> Basis:
+    """Return the less trustworthy of two bases, in the order in which `Basis` names them."""
+    return first if _WEAKNESS[first] >= _WEAKNESS[second] else second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an instance can take, by its own word, its operator's or its dialect's; None means not declared."""
+
+    max_cpu_cores: float | None = None
+    """Cores of one task at most."""
+    max_ram_gb: float | None = None
+    """Memory of one task at most, GB."""
+    max_disk_gb: float | None = None
+    """Disk of one task at most, GB."""
+    input_schemes: frozenset[str] | None = None
+    """URL schemes of inputs it takes, lower case; `file` stands for bare absolute paths too."""
+    output_schemes: frozenset[str] | None = None
+    """URL schemes of outputs it takes, likewise."""
+    zones: frozenset[str] | None = None
+    """Values of `resources.zones` it serves."""
+    backend_parameters: frozenset[str] | None = None
+    """Keys of `resources.backend_parameters` it knows."""
+    max_executors: int | None = None
+    """Executors of one task at most."""
+    unsupported: frozenset[Feature] = frozenset()
+    """Parts of TES that its dialect rejects, drops or corrupts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What an instance charges, in `currency`; None means unknown, which is not zero (ESTIMATES.md)."""
+
+    currency: str
+    """ISO 4217 code."""
+    cpu_core_hour: Decimal | None = None
+    """Per core and hour."""
+    ram_gb_hour: Decimal | None = None
+    """Per GB of memory and hour."""
+    gpu_hour: Decimal | None = None
+    """Per GPU and hour; TES has no field that asks for GPUs, so nothing is charged yet."""
+    disk_gb_hour: Decimal | None = None
+    """Per GB of disk and hour."""
+    per_task: Decimal | None = None
+    """Per task."""
+    billing_quantum_seconds: float | None = None
+    """Run time is charged in steps of this many seconds; 0 charges it exactly."""
+    billing_minimum_seconds: float | None = None
+    """Run time charged at least, seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An instance considered for a task."""
+
+    id: str
+    """Its id in the federation, unique among the candidates."""
+    url: str
+    """Its canonical base URL, without credentials; the last tie-break of rankers."""
+    name: str = ""
+    """For people."""
+    limits: Limits = Limits()
+    prices: Prices | None = None
+    speed: float | None = None
+    """Speed against the reference, 1.0; twice the speed halves the run time."""
+    queue_seconds: float | None = None
+    """Expected wait before a task starts, seconds."""
+    zone: str | None = None
+    """Where it is: `cloud:region` or an ISO 3166 country code."""
+    basis: Mapping[str, Basis] = field(default_factory=dict)
+    """Basis of `prices`, `speed` and `queue_seconds` by field name; what is not named is `configured`."""
+    ejected: str | None = None
+    """Why it takes no tasks at the moment, in words; None when it is healthy."""
+    in_flight: int = 0
+    """Unfinished tasks that the gateway has there."""
+    max_in_flight: int | None = None
+    """Unfinished tasks at once; None means no bound."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "basis", immutable(self.basis))

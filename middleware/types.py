@@ -1,0 +1,224 @@
+"""The contract of middleware: what goes into a chain and what comes out (DESIGN.md section 5).
+
+All types are frozen. Money is integer micro-units of the base currency, time integer milliseconds. Fields may be added
+with a default; everything is built by keyword.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from middleware.candidate import Basis, Candidate, Limits, Prices, weakest
+from middleware.immutable import immutable
+from middleware.needs import Feature, Needs
+from middleware.ports import DrsObject, DrsPort, Replica, SignerPort, SizePort
+from middleware.preference import Preference
+from middleware.task import ExecutorView, InputView, OutputView, Resources, TaskView
+
+__all__ = [
+    "Basis",
+    "Candidate",
+    "Context",
+    "Distribution",
+    "DistributionRequest",
+    "DrsObject",
+    "DrsPort",
+    "Estimate",
+    "ExecutorView",
+    "Feature",
+    "InputView",
+    "Kind",
+    "Limits",
+    "Middleware",
+    "Needs",
+    "Next",
+    "Offer",
+    "Outcome",
+    "OutputView",
+    "Preference",
+    "Prices",
+    "Provides",
+    "Reason",
+    "Replica",
+    "Resources",
+    "SignerPort",
+    "SizePort",
+    "TaskView",
+    "TraceEntry",
+]
+
+Kind = Literal["filter", "score", "rewrite", "raw"]
+Outcome = Literal["passed", "rejected", "rewritten", "not_applicable", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a candidate is left out."""
+
+    code: str
+    """For programs, such as `resources` or `full`."""
+    text: str
+    """For people; a clause whose subject is the instance: "declares 64 cpu_cores, the task needs 512"."""
+    permanent: bool
+    """True when the task can never run there while instance and task are what they declare (DESIGN.md section 4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a task would cost and take at one candidate; None means unknown."""
+
+    cost_micro: int | None = None
+    """All of the cost, micro-units of the base currency."""
+    time_ms: int | None = None
+    """All of the time until the outputs are there, ms."""
+    compute_micro: int | None = None
+    """The part of the cost for cores, memory and the price per task."""
+    disk_micro: int | None = None
+    """The part of the cost for disk."""
+    queue_ms: int | None = None
+    """The part of the time before the task starts."""
+    run_ms: int | None = None
+    """The part of the time that it runs."""
+    cost_basis: Basis | None = None
+    """The weakest basis of what `cost_micro` was reckoned from."""
+    time_basis: Basis | None = None
+    """The weakest basis of what `time_ms` was reckoned from."""
+    imputed: tuple[str, ...] = ()
+    """Names of the figures taken from other candidates because this one does not declare them."""
+
+    @property
+    def basis(self) -> Basis | None:
+        """The weakest basis of cost and time."""
+        if self.cost_basis is None or self.time_basis is None:
+            return self.cost_basis or self.time_basis
+        return weakest(self.cost_basis, self.time_basis)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A candidate with its place in the order, and why it has it."""
+
+    candidate_id: str
+    score: int | None = None
+    """Smaller is better, 0 the ideal; comparable within one distribution only; None where nothing was scored."""
+    score_unit: int = 1
+    """`score / score_unit` is what people see."""
+    estimate: Estimate = Estimate()
+    notes: tuple[str, ...] = ()
+    """For people: warnings and remarks on how the figures came about."""
+
+    @property
+    def cost_micro(self) -> int | None:
+        """Estimated cost, micro-units of the base currency."""
+        return self.estimate.cost_micro
+
+    @property
+    def time_ms(self) -> int | None:
+        """Estimated time until the outputs are there, ms."""
+        return self.estimate.time_ms
+
+    @property
+    def basis(self) -> Basis | None:
+        """The weakest basis of the estimate."""
+        return self.estimate.basis
+
+    @property
+    def shown_score(self) -> Fraction | None:
+        """The score as people see it: relative excess over the ideal where the ranker is `cost_runtime`."""
+        return None if self.score is None else Fraction(self.score, self.score_unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEntry:
+    """What one step did, as a whole or to one candidate; the same for the same input, so without times."""
+
+    step: str
+    kind: Kind
+    outcome: Outcome
+    text: str
+    candidate_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provides:
+    """What rewrites of the chain can mend just before forwarding, so that filters need not insist on it."""
+
+    input_schemes: frozenset[str] = frozenset()
+    """URL schemes of inputs that are turned into ones the chosen instance takes."""
+    output_schemes: frozenset[str] = frozenset()
+    """URL schemes of outputs, likewise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What surrounds a task: the preference, money, what other steps said, and the ports. There is no clock in it."""
+
+    seed: str
+    """Seed of all chance, normally the task's id."""
+    preference: Preference = field(default_factory=Preference)
+    currency: str = "EUR"
+    """Base currency, ISO 4217."""
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    """Base currency per unit of another one, by ISO 4217 code; what is stale is not in it."""
+    provides: Provides = Provides()
+    """Set by the chain from its rewrites."""
+    offers: Mapping[str, Offer] = field(default_factory=dict, repr=False)
+    """Offers of earlier rankers by candidate id; set by the chain."""
+    drs: DrsPort | None = None
+    sizes: SizePort | None = None
+    signer: SignerPort | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", immutable(self.rates))
+        object.__setattr__(self, "offers", immutable(self.offers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributionRequest:
+    """A task looking for an instance."""
+
+    task: TaskView
+    candidates: tuple[Candidate, ...]
+    """In the order that earlier steps gave them; by URL before any ranker."""
+    context: Context
+    attempt: int = 1
+    """Which try of the task this is, from 1."""
+
+    @property
+    def preference(self) -> Preference:
+        """The effective preference, as in the context."""
+        return self.context.preference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """The answer: who may run the task, in which order, who not, and how it came about."""
+
+    task: TaskView
+    ranked: tuple[Offer, ...]
+    """Best first, one per candidate that remains."""
+    rejected: Mapping[str, Reason] = field(default_factory=dict)
+    """Why each other candidate is out, by candidate id."""
+    trace: tuple[TraceEntry, ...] = ()
+    """What the steps did, in the order of the chain."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rejected", immutable(self.rejected))
+
+    @property
+    def impossible(self) -> bool:
+        """Tell whether every candidate is out for a permanent reason; without any candidate, False."""
+        return not self.ranked and bool(self.rejected) and all(reason.permanent for reason in self.rejected.values())
+
+    def after(self, trace: tuple[TraceEntry, ...], rejected: Mapping[str, Reason] | None = None) -> "Distribution":
+        """Return this with what an outer step has to add: its trace in front, its rejections."""
+        return replace(self, trace=trace + self.trace, rejected={**(rejected or {}), **self.rejected})
+
+
+Next = Callable[[DistributionRequest], Distribution]
+"""The rest of the chain."""
+
+Middleware = Callable[[DistributionRequest, Next], Distribution]
+"""The raw kind: may change the request on its way in and the distribution on its way out."""
