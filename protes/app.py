@@ -143,5 +143,6 @@ def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
     problems.register(flask_app)
     attach(flask_app.extensions, services)
     logging.getLogger("connexion").setLevel(logging.CRITICAL)  # it logs client errors, which are logged once already
+    logging.getLogger("protes").setLevel(logging.INFO)  # FOCA's configuration of logs knows the root logger alone
     guard = Guard.of(server.host, server.allowed_hosts, server.cors_origins)
     return IngressLayer(flask_app, guard, server.max_body_bytes, services.gateway_id)

@@ -4,11 +4,12 @@ A web page can make its visitor's browser send requests to loopback addresses, a
 same-origin. So a `Host` that is not ours and an `Origin` that is not ours or listed are refused.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,13 @@ class Guard:
             return "Host: this name is not one of the server's; add it to server.allowed_hosts if it is meant to be"
         if origin is None or origin.lower() in self.origins:
             return None
-        if urlsplit(origin).netloc.lower() == (host or "").lower():
+        scheme, _, authority = origin.lower().partition("://")
+        if scheme in ("http", "https") and authority == (host or "").lower():
             return None
         return "Origin: web pages of other origins may not call this server; list them in server.cors_origins"
 
 
 def _name_of(host: str) -> str:
     """Return the host name of a `Host` header, without port and brackets; "" where it is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    match = _HOST.fullmatch(host)
+    return (match[1] or match[2]).lower() if match else ""

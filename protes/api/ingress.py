@@ -23,6 +23,9 @@ SERVER_SET = ("id", "state", "logs", "creation_time")
 _SLASHES = re.compile(r"/{2,}")
 _WEIGHT_PREFIX = re.compile(r"^/w/([^/]*)(/.*)?$")
 _JSON_TYPE = re.compile(r"^application/(?:[\w.+-]+\+)?json$", re.IGNORECASE)
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_PAGE_END = "/ui/"
+_DEEPEST = 32
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -79,7 +82,7 @@ class IngressLayer:
         refusal = self._guard.refusal(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
         if refusal is not None:
             raise Problem(403, refusal)
-        prefix, weight, path = peel(collapse(environ.get("PATH_INFO", "/")))
+        prefix, weight, path = peel(tidy(environ.get("PATH_INFO", "/")))
         environ["PATH_INFO"] = path
         base = next((each for each in TES_BASES if path == each or path.startswith(each + "/")), "")
         body = None
@@ -87,16 +90,20 @@ class IngressLayer:
             raw = read_body(environ, self._max_body_bytes)
             if takes_task(path, base):
                 body = parse_task(raw, environ.get("CONTENT_TYPE", ""))
-                raw = json.dumps(body).encode()
+                raw = write_task(body)
             environ["wsgi.input"] = BytesIO(raw)
             environ["CONTENT_LENGTH"] = str(len(raw))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ[ENVIRON_KEY] = Ingress(prefix, weight, base, body)
 
 
-def collapse(path: str) -> str:
-    """Collapse runs of slashes, so that `//v1/tasks` needs no redirect, which would lose a POST."""
-    return _SLASHES.sub("/", path)
+def tidy(path: str) -> str:
+    """Collapse runs of slashes and drop the last one, so that `//v1/tasks/` needs no redirect, which would lose a POST.
+
+    Swagger UI's page keeps its last slash: its parts are found relative to it.
+    """
+    collapsed = _SLASHES.sub("/", path)
+    return collapsed if collapsed.endswith(_PAGE_END) else collapsed.rstrip("/") or "/"
 
 
 def peel(path: str) -> tuple[str, str | None, str]:
@@ -118,7 +125,7 @@ def peel(path: str) -> tuple[str, str | None, str]:
 
 def takes_task(path: str, base: str) -> bool:
     """Tell whether a POST to this path carries a task document."""
-    return (base != "" and path.rstrip("/") == f"{base}/tasks") or path.rstrip("/") == "/protes/v1/offers"
+    return (base != "" and path == f"{base}/tasks") or path == "/protes/v1/offers"
 
 
 def read_body(environ: Environ, limit: int) -> bytes:
@@ -130,7 +137,7 @@ def read_body(environ: Environ, limit: int) -> bytes:
     too_large = Problem(413, f"the body is larger than {limit} bytes (server.max_body_bytes)")
     declared = environ.get("CONTENT_LENGTH") or ""
     if declared:
-        if not (declared.isascii() and declared.isdecimal()):
+        if not _LENGTH.fullmatch(declared):
             raise invalid([FieldError("header Content-Length", "must be a number of bytes")])
         if int(declared) > limit:
             raise too_large
@@ -156,24 +163,42 @@ def parse_task(raw: bytes, content_type: str) -> dict[str, Any]:
     if not _JSON_TYPE.match(media_type):
         raise Problem(415, "header Content-Type: must be application/json")
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Problem(400, f"the body is not JSON: {reason}") from None
+        document = drop_nulls(json.loads(raw, parse_constant=_refuse_constant))
+    except RecursionError:
+        raise Problem(400, "the body is nested too deeply") from None
+    except ValueError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise Problem(400, "the body must be a JSON object, a tesTask")
-    cleaned: dict[str, Any] = drop_nulls(document)
     for field in SERVER_SET:
-        cleaned.pop(field, None)
-    return cleaned
+        document.pop(field, None)
+    return document
 
 
-def drop_nulls(value: Any) -> Any:
-    """Return `value` without object members that are null, at any depth; a null in an array is left to be refused."""
+def write_task(document: Mapping[str, Any]) -> bytes:
+    """Write a parsed task again.
+
+    Raises:
+        Problem: 400, a string holds half of a surrogate pair: JSON can say it, but it is no text that can be stored.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Problem(400, "the body holds half of a surrogate pair (\\ud800 to \\udfff), which is no text") from None
+
+
+def drop_nulls(value: Any, depth: int = 0) -> Any:
+    """Return `value` without object members that are null, at any depth; a null in an array is left to be refused.
+
+    Raises:
+        RecursionError: it is nested deeper than any task.
+    """
+    if depth > _DEEPEST:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: drop_nulls(item) for key, item in value.items() if item is not None}
+        return {key: drop_nulls(item, depth + 1) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [drop_nulls(item) for item in value]
+        return [drop_nulls(item, depth + 1) for item in value]
     return value
 
 

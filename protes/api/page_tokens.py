@@ -1,14 +1,15 @@
 """Page tokens: opaque, bound to the filters they were made with, and nothing but a place in the caller's own list."""
 
 import base64
-import binascii
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 
 from protes.api.problems import FieldError, invalid
 
 _VERSION = 1
+_TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def write(before: str, filters: Sequence[object]) -> str:
@@ -26,9 +27,9 @@ def read(token: str, filters: Sequence[object]) -> str:
     try:
         padded = token + "=" * (-len(token) % 4)
         version, before, digest = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError):
         raise invalid([FieldError("query parameter page_token", "is not a token of this server")]) from None
-    if version != _VERSION or not isinstance(before, str):
+    if version != _VERSION or not isinstance(before, str) or not _TASK_ID.fullmatch(before):
         raise invalid([FieldError("query parameter page_token", "is not a token of this server")])
     if digest != _digest(filters):
         raise invalid([FieldError("query parameter page_token", "belongs to a list with other filters")])

@@ -115,9 +115,13 @@ def _read(preference: dict[str, Any], name: str, text: str, carrier: str, where:
 
 
 def _backend_parameters(document: Mapping[str, Any], errors: list[FieldError]) -> dict[str, str]:
-    given = document.get("resources", {}).get("backend_parameters", {})
-    lowered = {key.lower(): value for key, value in given.items()}
-    return _under(lowered, PARAMETER_PREFIX, "resources.backend_parameters", errors)
+    where = "resources.backend_parameters"
+    lowered: dict[str, str] = {}
+    for key, value in document.get("resources", {}).get("backend_parameters", {}).items():
+        name = key.lower()
+        if name.startswith(PARAMETER_PREFIX) and lowered.setdefault(name, value) != value:
+            errors.append(FieldError(f"{where}.{name}", "is given twice, with different values"))
+    return _under(lowered, PARAMETER_PREFIX, where, errors)
 
 
 def _under(entries: Mapping[str, str], prefix: str, where: str, errors: list[FieldError]) -> dict[str, str]:

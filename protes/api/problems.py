@@ -13,6 +13,7 @@ from typing import Any
 from connexion.exceptions import ProblemException
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from protes.store.protocols import StoreUnavailable
 
@@ -91,11 +92,18 @@ def _one_line(text: str) -> str:
 
 def register(app: Flask) -> None:
     """Answer every error of the app as problem details, in the place of FOCA's handler."""
+    app.before_request(_refuse_redirect)
     app.register_error_handler(Problem, _on_problem)
     app.register_error_handler(ProblemException, _on_connexion)
     app.register_error_handler(HTTPException, _on_werkzeug)
     app.register_error_handler(StoreUnavailable, _on_store)
     app.register_error_handler(Exception, _on_unexpected)
+
+
+def _refuse_redirect() -> None:
+    """Nothing redirects (DESIGN.md section 6): a client that follows one loses its POST, or the root it came on."""
+    if isinstance(request.routing_exception, RequestRedirect):
+        raise Problem(404, f"there is nothing at {request.path}; it is at {request.path}/")
 
 
 def _on_problem(problem: Problem) -> Response:

@@ -5,8 +5,9 @@ Function names are the document's operation ids.
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
+from protes.api.answers import answer
 from protes.api.callers import caller_may_see, require_operator
 from protes.api.instances import instance_document
 from protes.api.preference import WEIGHT_HEADER
@@ -18,21 +19,21 @@ from protes.planning import explain
 from protes.store.records import Attempt, TaskRecord
 
 
-def ListInstances() -> dict[str, Any]:
+def ListInstances() -> Response:
     """Answer the instances known now."""
     seen_by = eyes()
     view = services().federation.view()
-    return {"instances": [instance_document(each, seen_by.instances) for each in view.instances]}
+    return answer({"instances": [instance_document(each, seen_by.instances) for each in view.instances]})
 
 
-def RefreshInstances() -> dict[str, Any]:
+def RefreshInstances() -> Response:
     """Ask all registries and have every instance probed again; the operator's call."""
     require_operator(caller())
     services().federation.refresh()
     return ListInstances()
 
 
-def GetRouting(id: str) -> dict[str, Any]:
+def GetRouting(id: str) -> Response:
     """Explain how a task came to its instance."""
     parts = services()
     record = parts.tasks.get(id)
@@ -41,14 +42,11 @@ def GetRouting(id: str) -> dict[str, Any]:
     stored = parts.planner.explanation(id)
     explained = dict(stored) if stored is not None else _unplanned(record)
     chosen = record.attempts[-1].instance_id if record.attempts else None
-    return {
-        **explained,
-        **({"chosen": chosen} if chosen is not None else {}),
-        "attempts": [_attempt(attempt, eyes().instances) for attempt in record.attempts],
-    }
+    attempts = [_attempt(attempt, eyes().instances) for attempt in record.attempts]
+    return answer({**explained, **({"chosen": chosen} if chosen is not None else {}), "attempts": attempts})
 
 
-def CreateOffers(body: dict[str, Any]) -> dict[str, Any]:
+def CreateOffers(body: dict[str, Any]) -> Response:
     """Answer what each instance would offer for a task: a dry run, nothing is stored."""
     arrived, parts = ingress(), services()
     submission = Submission(
@@ -61,22 +59,19 @@ def CreateOffers(body: dict[str, Any]) -> dict[str, Any]:
     record = prepare(parts, caller(), submission)
     plan = parts.planner.plan(record)
     currency = parts.settings.currency
-    return {
-        "weight": str(record.preference["weight"]),
-        "carrier": record.preference["carrier"],
-        "offers": explain.candidates(plan.offers, plan.reasons, currency),
-    }
+    offers = explain.candidates(plan.offers, plan.reasons, currency)
+    preference = record.preference
+    return answer({"weight": str(preference["weight"]), "carrier": preference["carrier"], "offers": offers})
 
 
-def ListMiddleware() -> dict[str, Any]:
+def ListMiddleware() -> Response:
     """Answer the steps of the chain, without their options, which may hold secrets."""
     steps = services().settings.chain
-    return {
-        "steps": [
-            {"use": step.use, "on_error": step.on_error, "alternatives": [each.use for each in step.alternatives]}
-            for step in steps
-        ]
-    }
+    shown = [
+        {"use": step.use, "on_error": step.on_error, "alternatives": [each.use for each in step.alternatives]}
+        for step in steps
+    ]
+    return answer({"steps": shown})
 
 
 def _unplanned(record: TaskRecord) -> dict[str, Any]:

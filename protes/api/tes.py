@@ -5,9 +5,10 @@ Function names are the specification's operation ids.
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from protes.api import page_tokens
+from protes.api.answers import answer
 from protes.api.callers import caller_may_see
 from protes.api.idempotency import KEY_HEADER
 from protes.api.parameters import tag_filters
@@ -25,19 +26,19 @@ _LARGEST_PAGE = 2047
 # The interest a reader shows in a task could shorten its poll interval; reads never do more than read the store.
 
 
-def GetServiceInfo() -> dict[str, Any]:
+def GetServiceInfo() -> Response:
     """Answer service-info of TES 1.1.0."""
     parts = services()
-    return service_info(parts.settings.service, parts.federation.view(), BACKEND_PARAMETERS)
+    return answer(service_info(parts.settings.service, parts.federation.view(), BACKEND_PARAMETERS))
 
 
-def GetLegacyServiceInfo() -> dict[str, Any]:
+def GetLegacyServiceInfo() -> Response:
     """Answer service-info as TES 0.4 had it."""
     parts = services()
-    return legacy(parts.settings.service, parts.federation.view())
+    return answer(legacy(parts.settings.service, parts.federation.view()))
 
 
-def CreateTask(body: dict[str, Any]) -> dict[str, str]:
+def CreateTask(body: dict[str, Any]) -> Response:
     """Make a task durable and answer its id."""
     arrived = ingress()
     submission = Submission(
@@ -49,38 +50,39 @@ def CreateTask(body: dict[str, Any]) -> dict[str, str]:
         via=request.headers.get("Via"),
         key=request.headers.get(KEY_HEADER),
     )
-    return {"id": submit(services(), caller(), submission)}
+    return answer({"id": submit(services(), caller(), submission)})
 
 
-def GetTask(id: str, view: str = "MINIMAL") -> dict[str, Any]:
+def GetTask(id: str, view: str = "MINIMAL") -> Response:
     """Answer one task, from the store alone."""
     minimal = view == View.MINIMAL
     record = _own(services().tasks.get(id, head=minimal))
-    return render(record, View(view), eyes())
+    return answer(render(record, View(view), eyes()))
 
 
-def CancelTask(id: str) -> dict[str, Any]:
+def CancelTask(id: str) -> Response:
     """Record the caller's wish and answer at once; repeated or too late it is as good."""
     parts = services()
     _own(parts.tasks.get(id, head=True))
     record = parts.tasks.request_cancel(id, parts.clock.now())
     if record is not None and record.due_at is not None:
         parts.runner.submit(DISPATCH, id)
-    return {}
+    return answer({})
 
 
 def ListTasks(
     name_prefix: str = "",
-    state: str | None = None,
     page_size: int = 256,
     page_token: str | None = None,
     view: str = "MINIMAL",
     **_: Any,
-) -> dict[str, Any]:
+) -> Response:
     """Answer a page of the caller's tasks, newest first."""
     if not 1 <= page_size <= _LARGEST_PAGE:
         raise invalid([FieldError("query parameter page_size", f"must be from 1 to {_LARGEST_PAGE}")])
-    seen_by, tags = eyes(), tag_filters(request.query_string.decode("latin-1"))
+    # Not a parameter: connexion would fill in the default of `tesState`, which is meant for the task's field.
+    state = request.args.get("state")
+    seen_by, tags = eyes(), tag_filters(request.query_string.decode(errors="replace"))
     filters = (name_prefix, state, tags, seen_by.all_states)
     query = TaskQuery(
         owner=caller().subject,
@@ -94,10 +96,10 @@ def ListTasks(
     )
     records = services().tasks.list(query)
     page = records[:page_size]
-    answer: dict[str, Any] = {"tasks": [render(record, View(view), seen_by) for record in page]}
+    listed: dict[str, Any] = {"tasks": [render(record, View(view), seen_by) for record in page]}
     if len(records) > page_size:
-        answer["next_page_token"] = page_tokens.write(page[-1].id, filters)
-    return answer
+        listed["next_page_token"] = page_tokens.write(page[-1].id, filters)
+    return answer(listed)
 
 
 def _own(record: TaskRecord | None) -> TaskRecord:

@@ -3,6 +3,7 @@
 Every error is collected, each with the field's path and its mend.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -35,14 +36,16 @@ def schema_error(error: ValidationError) -> FieldError:
     """Put a schema violation in words."""
     path = path_of(error.absolute_path)
     found = _shown(error.instance)
+    wanted: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = next(name for name in error.validator_value if name not in error.instance)
+            found_in: Any = error.instance
+            missing = next(name for name in wanted if name not in found_in)
             return FieldError(f"{path}.{missing}" if path else missing, "is required")
         case "type":
-            return FieldError(path or "body", f"must be {_type_name(error.validator_value)}, not {found}")
+            return FieldError(path or "body", f"must be {_type_name(wanted)}, not {found}")
         case "enum":
-            return FieldError(path, f"must be one of {', '.join(error.validator_value)}, not {found}")
+            return FieldError(path, f"must be one of {', '.join(wanted)}, not {found}")
         case _:
             return FieldError(path or "body", error.message[:200])
 
@@ -129,5 +132,5 @@ def _type_name(types: str | Sequence[str]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
-    text = repr(value) if isinstance(value, str) else str(value).lower()
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"

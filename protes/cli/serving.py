@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from argparse import Namespace
 from typing import Any
 
@@ -10,7 +9,9 @@ from middleware import MiddlewareConfigError, build_chain
 from protes.app import create_gateway
 from protes.cli.output import CliError, Exit, as_json
 from protes.config.loading import ConfigError, load
+from protes.http_server import PortTaken, StartFailed
 from protes.http_server import serve as serve_http
+from protes.store.protocols import StoreError
 
 
 def serve(args: Namespace) -> int:
@@ -23,16 +24,27 @@ def serve(args: Namespace) -> int:
     server = loaded.settings.server
 
     def create() -> Any:
-        gateway = create_gateway(loaded)
+        try:
+            gateway = create_gateway(loaded)
+        except (ConfigError, StoreError) as error:
+            raise StartFailed(str(error)) from None
         gateway.start()
         return gateway.wsgi, gateway.close
 
     def ready(url: str) -> None:
-        print(f"protes serves {url}/ga4gh/tes/v1  (Swagger UI: {url}/ga4gh/tes/v1/ui/)", file=sys.stderr, flush=True)
+        print(f"protes serves TES at {url}/ga4gh/tes/v1 (Swagger UI: {url}/ga4gh/tes/v1/ui/)", flush=True)
 
-    serve_http(
-        create, host=server.host, port=server.port, workers=server.workers, threads=server.threads, on_ready=ready
-    )
+    try:
+        serve_http(
+            create,
+            host=server.host,
+            port=server.port,
+            workers=server.workers,
+            threads=server.threads,
+            on_ready=ready,
+        )
+    except PortTaken as error:
+        raise CliError(f"{error}; choose another one with --port", Exit.USAGE) from None
     return Exit.OK
 
 

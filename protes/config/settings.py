@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 Seconds = Annotated[float, Field(gt=0)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+WebOrigin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
+"""An origin as browsers send it. Patterns and `*` are not: what they let in would be more than what is read."""
 
 
 class Section(BaseModel):
@@ -53,7 +55,7 @@ class ServerSettings(Section):
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Names that requests may carry in `Host` besides loopback names and the bound address."
     )
-    cors_origins: tuple[str, ...] = Field((), description="Web origins that may call the API; none by default.")
+    cors_origins: tuple[WebOrigin, ...] = Field((), description="Web origins that may call the API; none by default.")
     operator_token: SecretStr | None = Field(
         None, min_length=16, description="Bearer token for operator calls; without it they are refused (403)."
     )

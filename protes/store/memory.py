@@ -1,0 +1,232 @@
+"""Stores in memory: for trying out and for tests, lost at exit, seen by one process.
+
+They obey the same contract suite as the others, so that a test may use them in the place of a real one. Values are
+copied on their way in and out, as a disk would do.
+"""
+
+import copy
+import json
+import threading
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from protes.store import changes
+from protes.store.applying import Applied, ApplyingTaskStore, Change
+from protes.store.protocols import Stored
+from protes.store.records import InstanceLoad, Phase, TaskQuery, TaskRecord, tag_entry, tag_entry_key
+from protes.tes.states import shown
+
+
+class MemoryTaskStore(ApplyingTaskStore):
+    """A `TaskStore` under one lock."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()
+        self._tasks: dict[str, TaskRecord] = {}
+        self._ids: list[str] = []
+
+    def create(self, record: TaskRecord) -> TaskRecord:
+        """See `TaskStore.create`."""
+        with self._lock:
+            if record.id not in self._tasks:
+                self._tasks[record.id] = copy.deepcopy(record)
+                insort(self._ids, record.id)
+            return copy.deepcopy(self._tasks[record.id])
+
+    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+        """See `TaskStore.get`."""
+        with self._lock:
+            record = self._tasks.get(task_id)
+            return None if record is None else _copy(record, head)
+
+    def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
+        """See `TaskStore.list`."""
+        found: list[TaskRecord] = []
+        with self._lock:
+            for record in self._descending(query.before):
+                if len(found) >= query.limit:
+                    break
+                if _matches(record, query):
+                    found.append(_copy(record, query.heads))
+        return found
+
+    def due(self, now: datetime, limit: int, enqueue_until: datetime) -> Sequence[str]:
+        """See `TaskStore.due`."""
+        with self._lock:
+            waiting = (record for record in self._tasks.values() if _is_due(record, now))
+            # The filter leaves none without `due_at`; `now` only satisfies the type.
+            oldest = sorted(waiting, key=lambda record: (record.due_at or now, record.id))[:limit]
+            for record in oldest:
+                self._tasks[record.id] = replace(record, enqueued_until=enqueue_until)
+        return [record.id for record in oldest]
+
+    def apply(self, steps: Sequence[tuple[str, Change]]) -> Sequence[Applied | None]:
+        """See `ApplyingTaskStore.apply`; one lock around all of it."""
+        done: list[Applied | None] = []
+        with self._lock:
+            after: dict[str, TaskRecord] = {}
+            for task_id, change in steps:
+                record = after.get(task_id, self._tasks.get(task_id))
+                if record is None:
+                    done.append(None)
+                    continue
+                changed = change(record)
+                if changed is not None:
+                    after[task_id] = copy.deepcopy(changed)
+                done.append(Applied(copy.deepcopy(changed or record), changed is not None))
+            self._tasks.update(after)
+        return done
+
+    def active(self, instance_url: str, after: str | None, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.active`."""
+        with self._lock:
+            accepted = (
+                record
+                for record in map(self._tasks.__getitem__, self._ids)
+                if (live := record.live_attempt) is not None
+                and live.phase is Phase.ACCEPTED
+                and live.instance_url == instance_url
+                and record.id > (after or "")
+            )
+            return [copy.deepcopy(replace(record, document="")) for record in islice(accepted, limit)]
+
+    def loads(self) -> Sequence[InstanceLoad]:
+        """See `TaskStore.loads`."""
+        times: dict[str, list[datetime]] = {}
+        with self._lock:
+            for record in self._tasks.values():
+                if (live := record.live_attempt) is not None:
+                    times.setdefault(live.instance_url, []).append(live.intended_at)
+        return [InstanceLoad(url, len(moments), max(moments)) for url, moments in sorted(times.items())]
+
+    def delete(self, task_id: str) -> bool:
+        """See `TaskStore.delete`."""
+        with self._lock:
+            if self._tasks.pop(task_id, None) is None:
+                return False
+            del self._ids[bisect_left(self._ids, task_id)]
+            return True
+
+    def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
+        """See `TaskStore.finished_before`."""
+        with self._lock:
+            ended = sorted(
+                (record.finished_at, record.id)
+                for record in self._tasks.values()
+                if record.finished_at is not None and record.finished_at < moment and record.live_attempt is None
+            )
+        return [task_id for _, task_id in ended[:limit]]
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+        """See `TaskStore.count`."""
+        with self._lock:
+            return sum(
+                (owner is None or record.owner == owner) and not (unfinished and record.finished_at is not None)
+                for record in self._tasks.values()
+            )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _descending(self, before: str | None) -> Iterator[TaskRecord]:
+        end = len(self._ids) if before is None else bisect_left(self._ids, before)
+        return (self._tasks[self._ids[place]] for place in reversed(range(end)))
+
+
+def _copy(record: TaskRecord, head: bool) -> TaskRecord:
+    return copy.deepcopy(replace(record, document="", attempts=(), system_logs=()) if head else record)
+
+
+def _is_due(record: TaskRecord, now: datetime) -> bool:
+    if record.due_at is None or record.due_at > now or changes.lease_lasts(record, now):
+        return False
+    return record.enqueued_until is None or record.enqueued_until <= now
+
+
+def _matches(record: TaskRecord, query: TaskQuery) -> bool:
+    if query.owner is not None and record.owner != query.owner:
+        return False
+    if query.state is not None:
+        state = shown(record.state, record.last_steady) if query.shown else record.state
+        if state is not query.state:
+            return False
+    if not record.name.startswith(query.name_prefix):
+        return False
+    return all(_has_tag(record, key, value) for key, value in query.tags)
+
+
+def _has_tag(record: TaskRecord, key: str, value: str | None) -> bool:
+    if value is not None:
+        return tag_entry(key, value) in record.tags
+    return any(entry.startswith(tag_entry_key(key) + "=") for entry in record.tags)
+
+
+class MemoryRecords:
+    """`Records` under one lock."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()
+        self._kinds: dict[str, dict[str, tuple[str, int, datetime | None]]] = {}
+
+    def get(self, kind: str, key: str, now: datetime) -> Stored | None:
+        """See `Records.get`."""
+        with self._lock:
+            return self._valid(kind, key, now)
+
+    def put(
+        self,
+        kind: str,
+        key: str,
+        value: Mapping[str, Any],
+        now: datetime,
+        *,
+        expected_version: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> int:
+        """See `Records.put`."""
+        text = json.dumps(dict(value), allow_nan=False)
+        with self._lock:
+            stored = self._valid(kind, key, now)
+            version = changes.put_version(stored.version if stored else 0, expected_version)
+            self._kinds.setdefault(kind, {})[key] = (text, version, expires_at)
+        return version
+
+    def delete(self, kind: str, key: str) -> bool:
+        """See `Records.delete`."""
+        with self._lock:
+            return self._kinds.get(kind, {}).pop(key, None) is not None
+
+    def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
+        """See `Records.scan`."""
+        with self._lock:
+            keys = sorted(key for key in self._kinds.get(kind, {}) if key.startswith(prefix) and key > after)
+            valid = (stored for key in keys if (stored := self._valid(kind, key, now)) is not None)
+            return list(islice(valid, limit))
+
+    def expire(self, now: datetime, limit: int = 1000) -> int:
+        """See `Records.expire`."""
+        with self._lock:
+            expired = sorted(
+                (expires_at, kind, key)
+                for kind, values in self._kinds.items()
+                for key, (_, _, expires_at) in values.items()
+                if expires_at is not None and expires_at <= now
+            )[:limit]
+            for _, kind, key in expired:
+                del self._kinds[kind][key]
+        return len(expired)
+
+    def _valid(self, kind: str, key: str, now: datetime) -> Stored | None:
+        found = self._kinds.get(kind, {}).get(key)
+        if found is None:
+            return None
+        text, version, expires_at = found
+        if expires_at is not None and expires_at <= now:
+            return None
+        return Stored(key, json.loads(text), version, expires_at)

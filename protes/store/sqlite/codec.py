@@ -1,0 +1,166 @@
+"""Records as rows, and back."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, get_type_hints
+
+from protes.clock import parse_rfc3339, rfc3339
+from protes.store.records import Attempt, JsonObject, Lease, Phase, TaskRecord
+from protes.tes.states import State, shown
+
+CONSTANT_COLUMNS = ("id", "owner", "created_at", "name", "tags", "preference", "via")
+"""Columns of `tasks` that are written once."""
+
+CHANGING_COLUMNS = (
+    "state",
+    "last_steady",
+    "version",
+    "cancel_requested_at",
+    "due_at",
+    "enqueued_until",
+    "lease_holder",
+    "lease_token",
+    "lease_until",
+    "lease_cancel_known",
+    "finished_at",
+)
+"""Columns of `tasks` that a head is made of besides the constant ones."""
+
+DERIVED_COLUMNS = ("shown", "live_url", "live_phase", "live_since")
+"""Columns of `tasks` that only queries read."""
+
+Row = Sequence[Any]
+
+
+def to_json(value: object) -> str:
+    """Write a JSON value compactly."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def to_time(moment: datetime | None) -> str | None:
+    """Write a time so that it sorts as text."""
+    return None if moment is None else rfc3339(moment)
+
+
+def from_time(text: str | None) -> datetime | None:
+    """Read what `to_time` wrote."""
+    return None if text is None else parse_rfc3339(text)
+
+
+def constant_values(record: TaskRecord) -> tuple[Any, ...]:
+    """Return the values of CONSTANT_COLUMNS."""
+    return (
+        record.id,
+        record.owner,
+        rfc3339(record.created_at),
+        record.name,
+        to_json(record.tags),
+        to_json(dict(record.preference)),
+        to_json(record.via),
+    )
+
+
+def changing_values(record: TaskRecord) -> tuple[Any, ...]:
+    """Return the values of CHANGING_COLUMNS and DERIVED_COLUMNS."""
+    lease, live = record.lease, record.live_attempt
+    return (
+        record.state.value,
+        record.last_steady.value,
+        record.version,
+        to_time(record.cancel_requested_at),
+        to_time(record.due_at),
+        to_time(record.enqueued_until),
+        lease.holder if lease else None,
+        lease.token if lease else None,
+        rfc3339(lease.until) if lease else None,
+        lease.cancel_known if lease else None,
+        to_time(record.finished_at),
+        shown(record.state, record.last_steady).value,
+        live.instance_url if live else None,
+        live.phase.value if live else None,
+        rfc3339(live.intended_at) if live else None,
+    )
+
+
+def head_from_row(row: Row) -> TaskRecord:
+    """Make a head of the values of CONSTANT_COLUMNS and CHANGING_COLUMNS."""
+    task_id, owner, created_at, name, tags, preference, via, *changing = row
+    state, last_steady, version, cancelled_at, due_at, enqueued_until, *lease, finished_at = changing
+    return TaskRecord(
+        id=task_id,
+        owner=owner,
+        created_at=parse_rfc3339(created_at),
+        document="",
+        name=name,
+        tags=tuple(json.loads(tags)),
+        preference=json.loads(preference),
+        via=tuple(json.loads(via)),
+        state=State(state),
+        last_steady=State(last_steady),
+        version=version,
+        cancel_requested_at=from_time(cancelled_at),
+        due_at=from_time(due_at),
+        enqueued_until=from_time(enqueued_until),
+        lease=_lease(*lease),
+        finished_at=from_time(finished_at),
+    )
+
+
+def whole_from_row(row: Row) -> TaskRecord:
+    """Make a record of what `head_from_row` needs and the values of document, system logs and attempts.
+
+    The latter two are JSON texts, as `to_json` writes the one and SQLite puts together the other.
+    """
+    *head, document, system_logs, attempts = row
+    read = (attempt_from_json(data, log) for data, log in json.loads(attempts))
+    return replace(
+        head_from_row(head),
+        document=document,
+        system_logs=tuple(json.loads(system_logs)),
+        attempts=tuple(sorted(read, key=lambda attempt: attempt.n)),
+    )
+
+
+def _lease(holder: str | None, token: str, until: str, cancel_known: int) -> Lease | None:
+    return None if holder is None else Lease(holder, token, parse_rfc3339(until), bool(cancel_known))
+
+
+def tag_rows(record: TaskRecord) -> list[tuple[str, str, str]]:
+    """Return the rows of `tags`: key, value, task."""
+    parts = (entry.partition("=") for entry in record.tags)
+    return [(key, value, record.id) for key, _, value in parts]
+
+
+def attempt_values(attempt: Attempt) -> tuple[int, str, str | None]:
+    """Return the values of n, data and log of `attempts`: everything but the log, which may be large, is in data."""
+    data = {name: _plain(getattr(attempt, name)) for name in _ATTEMPT_FIELDS}
+    return attempt.n, to_json(data), None if attempt.log is None else to_json(attempt.log)
+
+
+def attempt_from_json(data: Mapping[str, Any], log: JsonObject | None) -> Attempt:
+    """Read what `attempt_values` wrote; a field that an older version did not know has its default."""
+    known = {name: _ATTEMPT_READERS[name](value) for name, value in data.items() if name in _ATTEMPT_READERS}
+    return Attempt(**known, log=log)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[object, Callable[[Any], Any]] = {
+    datetime: parse_rfc3339,
+    datetime | None: from_time,
+    Phase: Phase,
+    State: State,
+}
+_ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt) if field.name != "log")
+_ATTEMPT_HINTS = get_type_hints(Attempt)
+_ATTEMPT_READERS = {name: _READERS.get(_ATTEMPT_HINTS[name], _same) for name in _ATTEMPT_FIELDS}

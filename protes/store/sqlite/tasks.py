@@ -1,0 +1,118 @@
+"""The TaskStore on SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from protes.clock import parse_rfc3339, rfc3339
+from protes.store.applying import Applied, ApplyingTaskStore, Change
+from protes.store.records import InstanceLoad, Phase, TaskQuery, TaskRecord
+from protes.store.sqlite import codec, rows
+from protes.store.sqlite.database import Database
+from protes.store.sqlite.listing import page_sql
+
+
+class SQLiteTaskStore(ApplyingTaskStore):
+    """A `TaskStore` in a SQLite file."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep tasks in an open database, which is closed with the store."""
+        self._database = database
+
+    def create(self, record: TaskRecord) -> TaskRecord:
+        """See `TaskStore.create`."""
+
+        def create(connection: sqlite3.Connection) -> TaskRecord:
+            if rows.insert(connection, record):
+                return record
+            stored = rows.whole(connection, record.id)
+            assert stored is not None  # noqa: S101 - in the same transaction
+            return stored
+
+        return self._database.write(create)
+
+    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+        """See `TaskStore.get`."""
+        columns, record = (rows.HEAD, codec.head_from_row) if head else (rows.WHOLE, codec.whole_from_row)
+        found = self._database.read(f"SELECT {columns} FROM tasks WHERE id = ?", (task_id,))  # noqa: S608
+        return record(found[0]) if found else None
+
+    def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
+        """See `TaskStore.list`."""
+        record = codec.head_from_row if query.heads else codec.whole_from_row
+        return [record(row) for row in self._database.read(*page_sql(query))]
+
+    def due(self, now: datetime, limit: int, enqueue_until: datetime) -> Sequence[str]:
+        """See `TaskStore.due`."""
+        moment = rfc3339(now)
+
+        def stamp(connection: sqlite3.Connection) -> Sequence[str]:
+            ids = [
+                task_id
+                for (task_id,) in connection.execute(
+                    "SELECT id FROM tasks WHERE due_at <= ? AND (enqueued_until IS NULL OR enqueued_until <= ?) "
+                    "AND (lease_until IS NULL OR lease_until <= ?) ORDER BY due_at, id LIMIT ?",
+                    (moment, moment, moment, limit),
+                )
+            ]
+            until = rfc3339(enqueue_until)
+            connection.executemany("UPDATE tasks SET enqueued_until = ? WHERE id = ?", [(until, one) for one in ids])
+            return ids
+
+        return self._database.write(stamp)
+
+    def apply(self, steps: Sequence[tuple[str, Change]]) -> Sequence[Applied | None]:
+        """See `ApplyingTaskStore.apply`; where a change raises, none of the steps is taken."""
+        return self._database.write(lambda connection: [_apply(connection, *step) for step in steps])
+
+    def active(self, instance_url: str, after: str | None, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.active`."""
+        found = self._database.read(
+            f"SELECT {rows.WITHOUT_DOCUMENT} FROM tasks WHERE live_url = ? AND live_phase = ? AND id > ? "  # noqa: S608
+            "ORDER BY id LIMIT ?",
+            (instance_url, Phase.ACCEPTED.value, after or "", limit),
+        )
+        return [codec.whole_from_row(row) for row in found]
+
+    def loads(self) -> Sequence[InstanceLoad]:
+        """See `TaskStore.loads`."""
+        found = self._database.read(
+            "SELECT live_url, count(*), max(live_since) FROM tasks WHERE live_url IS NOT NULL GROUP BY live_url"
+        )
+        return [InstanceLoad(url, active, parse_rfc3339(youngest)) for url, active, youngest in found]
+
+    def delete(self, task_id: str) -> bool:
+        """See `TaskStore.delete`."""
+        return self._database.write(lambda connection: rows.delete(connection, task_id))
+
+    def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
+        """See `TaskStore.finished_before`."""
+        found = self._database.read(
+            "SELECT id FROM tasks WHERE finished_at < ? AND live_url IS NULL ORDER BY finished_at, id LIMIT ?",
+            (rfc3339(moment), limit),
+        )
+        return [task_id for (task_id,) in found]
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+        """See `TaskStore.count`."""
+        wheres = ["owner = ?"] if owner is not None else []
+        if unfinished:
+            wheres.append("finished_at IS NULL")
+        condition = f" WHERE {' AND '.join(wheres)}" if wheres else ""
+        values = () if owner is None else (owner,)
+        return int(self._database.read(f"SELECT count(*) FROM tasks{condition}", values)[0][0])  # noqa: S608
+
+    def close(self) -> None:
+        """See `TaskStore.close`; the database is closed for all who use it."""
+        self._database.close()
+
+
+def _apply(connection: sqlite3.Connection, task_id: str, change: Change) -> Applied | None:
+    before = rows.whole(connection, task_id)
+    if before is None:
+        return None
+    after = change(before)
+    if after is None:
+        return Applied(before, changed=False)
+    rows.update(connection, before, after)
+    return Applied(after, changed=True)

@@ -1,0 +1,264 @@
+"""The operations of TES at one instance (DESIGN.md section 5, "Downstream client"; DIALECTS.md section 2)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from protes.clock import Clock
+from protes.tes.build import ATTEMPT_TAG
+from protes.tes.dialects.base import Dialect, View
+from protes.tes.errors import (
+    BadAnswer,
+    ConnectionLost,
+    DownstreamError,
+    NotSent,
+    Refused,
+    ServerFault,
+    TaskMissing,
+    Throttled,
+)
+from protes.tes.paging import Query, Walk
+from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, read_id
+from protes.tes.transport import Transport
+from protes.tes.urls import segment
+
+_SEARCH_PAGE_SIZE = 256
+_SEARCH_MAX_PAGES = 100
+_SCAN_MAX_PAGES = 3
+_MOST_COPIES = 8
+"""A marker is sent once; a search that finds more than this has not been heeded."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The instance has the task, once or (ids in the order of its list) several times."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The whole search showed no such task. Whether it may still appear, `Dialect.late_commit_seconds` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """The search showed no such task and proves nothing; `text` says why."""
+
+    text: str
+
+
+Finding: TypeAlias = Found | Absent | CannotTell
+
+
+class InstanceClient:
+    """One instance. Safe under threads."""
+
+    def __init__(
+        self, transport: Transport, dialect: Dialect, clock: Clock, *, tail_bytes: int = DEFAULT_TAIL_BYTES
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            transport: to the base URL that a probe found.
+            dialect: of the instance.
+            clock: the one whose monotonic time deadlines are in.
+            tail_bytes: longest stdout or stderr that is kept, from its end.
+        """
+        self.dialect = dialect
+        self._transport = transport
+        self._clock = clock
+        self._tail_bytes = tail_bytes
+
+    def __repr__(self) -> str:
+        return f"InstanceClient({self._transport.base_url!r}, {self.dialect.name!r})"
+
+    @property
+    def base_url(self) -> str:
+        """What comes before `/tasks`."""
+        return self._transport.base_url
+
+    def create(self, document: Mapping[str, Any], deadline_monotonic: float, via: Sequence[str] = ()) -> str:
+        """Submit a task: one POST, whatever happens.
+
+        Args:
+            document: from `build_request`.
+            deadline_monotonic: the first byte must leave before this; looked at when the connection stands.
+            via: ids of the gateways passed, ours included, for the header `Via` (RFC 9110, 7.6.3).
+
+        Returns:
+            The instance's id of the task.
+
+        Raises:
+            DownstreamError: any of them; `ambiguous` says whether the instance may have the task nevertheless.
+        """
+        self._check(deadline_monotonic)
+        headers = {"Via": ", ".join(f"1.1 {gateway}" for gateway in via)} if via else {}
+        try:
+            answer = self._transport.post(
+                "/tasks", document, headers=headers, before_send=lambda: self._check(deadline_monotonic)
+            )
+        except DownstreamError as error:
+            error.ambiguous = error.ambiguous and not self.dialect.created_nothing(error)
+            raise
+        created = answer.json()
+        task_id = read_id(created) if isinstance(created, Mapping) else ""
+        if not task_id:
+            raise BadAnswer(f"answered {answer.status} without a usable id", instance=self.base_url, ambiguous=True)
+        return task_id
+
+    def get(self, task_id: str, view: View = "MINIMAL") -> SeenTask:
+        """Look at one task.
+
+        Args:
+            task_id: the instance's id.
+            view: FULL brings stdout, stderr and system logs.
+
+        Raises:
+            TaskMissing: the instance says there is no such task.
+            BadAnswer: too big (`too_big`: a smaller view may do), or the answer is about another task.
+            DownstreamError: any other but NotSent.
+        """
+        path = f"/tasks/{segment(task_id)}"
+
+        def read(view: View) -> SeenTask:
+            try:
+                answer = self._transport.get(path, [("view", view)])
+            except (Refused, ServerFault) as error:
+                raise self._missing(error) from None
+            with self._named():
+                return self.dialect.read(answer.json(), self._tail_bytes)
+
+        seen = self._in_either_view(view, read)
+        if seen.id not in ("", task_id):
+            raise BadAnswer("answered with another task than asked for", instance=self.base_url)
+        return replace(seen, id=task_id)
+
+    def list_active(self, oldest_id: str | None = None) -> Iterator[tuple[SeenTask, ...]]:
+        """List tasks that may be active, page by page; stop asking for pages when all awaited ones have been seen.
+
+        That a task is absent proves nothing: ask for it by its id.
+
+        Args:
+            oldest_id: the instance's id of the oldest task that matters; some servers can start there.
+
+        Raises:
+            ValueError: the dialect has no `listing`.
+            DownstreamError: while the pages are gone through; any but NotSent and TaskMissing.
+        """
+        listing = self.dialect.listing
+        if listing is None:
+            raise ValueError(f"tasks of a {self.dialect.name} instance are asked for one by one")
+        for state in listing.states or (None,):
+            query = [("state", state)] if state else []
+            walk = Walk(self._fetch(listing.view), self.dialect, max_pages=listing.max_pages)
+            with self._named():
+                for entries in walk.pages(query, listing.page_size, self.dialect.first_token(oldest_id)):
+                    yield tuple(self.dialect.read(entry, self._tail_bytes) for entry in entries)
+
+    def find(self, marker: str) -> Finding:
+        """Search for the copies of an attempt (DIALECTS.md 2.3 rule 3).
+
+        Returns:
+            Found where a copy was seen; Absent where the dialect's search shows every accepted task and did not show
+            it; CannotTell else, also where the instance refuses the search.
+
+        Raises:
+            DownstreamError: what a later search may not meet: any but NotSent, TaskMissing, Refused and BadAnswer.
+        """
+        dialect = self.dialect
+        if dialect.searchable is None:
+            return CannotTell("the instance cannot be searched")
+        query: dict[str, list[tuple[str, str]]] = {
+            "tag": [("tag_key", ATTEMPT_TAG), ("tag_value", marker)],
+            "name_prefix": [("name_prefix", marker)],
+            "scan": [],
+        }
+        pages = _SCAN_MAX_PAGES if dialect.searchable == "scan" else _SEARCH_MAX_PAGES
+        walk = Walk(self._fetch(dialect.search_view), dialect, max_pages=pages)
+        try:
+            ids = [
+                read_id(entry)
+                for entries in walk.pages(query[dialect.searchable], _SEARCH_PAGE_SIZE)
+                for entry in entries
+                if dialect.carries(entry, marker)
+            ]
+        except (Refused, BadAnswer) as error:
+            return CannotTell(f"the search {error.text}")
+        return self._finding(ids, walk)
+
+    def cancel(self, task_id: str) -> None:
+        """Ask for a task to be cancelled. The reply decides nothing, so every HTTP answer but "missing" is well.
+
+        Raises:
+            TaskMissing: the instance says there is no such task.
+            Unreachable, TimedOut, ConnectionLost: ask again; it may have acted.
+        """
+        try:
+            self._transport.post(f"/tasks/{segment(task_id)}:cancel")
+        except (Refused, ServerFault) as error:
+            missing = self._missing(error)
+            if isinstance(missing, TaskMissing):
+                raise missing from None
+        except (Throttled, BadAnswer):
+            return
+
+    def service_info(self) -> Mapping[str, Any]:
+        """Return the instance's service-info.
+
+        Raises:
+            DownstreamError: any but NotSent and TaskMissing.
+        """
+        info = self._transport.get(self.dialect.service_info_path).json()
+        if not isinstance(info, Mapping):
+            raise BadAnswer("answered service-info that is not an object", instance=self.base_url)
+        return info
+
+    def _check(self, deadline_monotonic: float) -> None:
+        if self._clock.monotonic() >= deadline_monotonic:
+            raise NotSent("not sent: its deadline had passed", instance=self.base_url)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Put the instance into errors of the pure readers, which do not know it."""
+        try:
+            yield
+        except DownstreamError as error:
+            error.instance = self.base_url
+            raise
+
+    def _missing(self, error: Refused | ServerFault) -> DownstreamError:
+        return TaskMissing(instance=self.base_url) if self.dialect.is_missing(error) else error
+
+    def _fetch(self, view: View) -> Callable[[Query], object]:
+        """What asks for one page of tasks."""
+
+        def fetch(query: Query) -> object:
+            return self._in_either_view(
+                view, lambda view: self._transport.get("/tasks", [*query, ("view", view)]).json()
+            )
+
+        return fetch
+
+    def _in_either_view(self, view: View, ask: Callable[[View], _Result]) -> _Result:
+        """Ask in a view, and in another one where the dialect closes the connection over it (DIALECTS.md 1.6)."""
+        try:
+            return ask(view)
+        except ConnectionLost:
+            if not self.dialect.other_view_on_loss:
+                raise
+        return ask("BASIC" if view == "MINIMAL" else "MINIMAL")
+
+    def _finding(self, ids: list[str], walk: Walk) -> Finding:
+        if len(ids) > _MOST_COPIES:
+            return CannotTell("the search finds too many tasks to be believed")
+        if ids:
+            return Found(tuple(ids))
+        if not walk.complete:
+            return CannotTell("the search did not come to the end of the list")
+        if not self.dialect.read_your_writes:
+            return CannotTell("the instance's list may not show all of its tasks")
+        return Absent()

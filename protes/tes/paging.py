@@ -1,0 +1,64 @@
+"""Goes through the pages of a task list without being caught in a ring (DIALECTS.md 2.5)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from protes.tes.dialects.base import Dialect
+from protes.tes.read import Page, read_id, read_page
+
+Entry = Mapping[str, Any]
+Query = Sequence[tuple[str, str]]
+
+
+class Walk:
+    """One walk through a list. `complete` tells afterwards whether it came to the list's end."""
+
+    def __init__(self, fetch: Callable[[Query], object], dialect: Dialect, *, max_pages: int) -> None:
+        """Walk later, page by page.
+
+        Args:
+            fetch: asks for one page and returns its parsed JSON.
+            dialect: says where a list ends.
+            max_pages: pages at most.
+        """
+        self.complete = False
+        self._fetch = fetch
+        self._dialect = dialect
+        self._max_pages = max_pages
+
+    def pages(self, query: Query, page_size: int | None, token: str | None = None) -> Iterator[tuple[Entry, ...]]:
+        """Yield the new entries of each page.
+
+        The walk ends where the dialect says so, where a token comes for a second time, and at a page that repeats old
+        entries and brings no new one. A page with no entry at all is not yet the end: DynamoDB filters afterwards.
+
+        Args:
+            query: filters and view, the same for each page.
+            page_size: asked for; None leaves it to the server.
+            token: where to start; None at the beginning.
+
+        Raises:
+            BadAnswer: a page is not one.
+        """
+        ids: set[str] = set()
+        tokens: set[str] = set()
+        for _ in range(self._max_pages):
+            page = read_page(self._fetch([*query, *_paging(page_size, token)]))
+            new = tuple(entry for entry in page.entries if read_id(entry) not in ids)
+            ids.update(map(read_id, new))
+            if new:
+                yield new
+            token = self._dialect.next_token(page, page_size)
+            if token is None or token in tokens or _turns_in_a_ring(page, new):
+                self.complete = token is None
+                return
+            tokens.add(token)
+
+
+def _turns_in_a_ring(page: Page, new: tuple[Entry, ...]) -> bool:
+    return bool(page.entries) and not new
+
+
+def _paging(page_size: int | None, token: str | None) -> Query:
+    size = [] if page_size is None else [("page_size", str(page_size))]
+    return size if token is None else [*size, ("page_token", token)]

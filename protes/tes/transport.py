@@ -1,0 +1,298 @@
+"""HTTP to one instance: deadlines, caps, credentials, redirects (DESIGN.md section 5, "Downstream client").
+
+- Nothing is ever sent twice, but for a GET whose pooled connection turned out to be closed: once more, on a new one.
+- A POST has a connection of its own making: on a pooled one, a server that closes idle connections would now and then
+  make an unknown outcome out of nothing. The connection serves GETs afterwards.
+- A redirect of a POST is not followed. Of a GET at most three are, on the same host (an upgrade to https included).
+- The environment is not read: no `~/.netrc`, no proxy, no CA bundle from there.
+"""
+
+import copy
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin
+
+import requests
+
+from protes.clock import Clock, SystemClock
+from protes.tes.credentials import Credentials, NoCredentials
+from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
+from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut
+from protes.tes.timeouts import Timeouts
+from protes.tes.urls import SCHEMES, canonical, same_server
+from protes.tes.wire import CURRENT, DeadlineAdapter, Exchange
+
+_log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 64 * 1024
+_GET_MAX_IDLE_SECONDS = 60.0
+_NO_REUSE = -1.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 2xx answer, complete and within the cap.
+
+    Attributes:
+        status: HTTP status.
+        headers: case-insensitive.
+        body: as it came, content coding removed.
+        url: where it came from, after redirects.
+        instance: base URL of the instance, for errors.
+        post: it answers a POST, for errors.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    instance: str
+    post: bool
+
+    def json(self) -> Any:
+        """Return the body as JSON, whatever its Content-Type (Funnel sends text/plain).
+
+        Raises:
+            BadAnswer: it is none.
+        """
+        try:
+            return json.loads(self.body, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            kind = "HTML" if self.body.lstrip()[:1] == b"<" else "something"
+            text = f"answered {self.status} with {kind} that is not JSON"
+            raise BadAnswer(text, instance=self.instance, ambiguous=self.post) from None
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: told not to follow, requests would still read their bodies, uncapped."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        del resp
+        return None
+
+
+class Transport:
+    """One instance's pooled session. Safe under threads; closes its connections at the end of a `with` block."""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        max_body_bytes: int = 32 * 1024 * 1024,
+        pool_size: int = 16,
+        verify: bool | str = True,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            base_url: what comes before `/tasks`, http or https.
+            credentials: how to show ourselves; none by default.
+            timeouts: how long to wait.
+            max_body_bytes: longest answer that is read.
+            pool_size: idle connections kept.
+            verify: check certificates; a path names a CA bundle.
+            clock: measures.
+
+        Raises:
+            ValueError: `base_url` is no http(s) URL, or has credentials, a query or a fragment in it.
+        """
+        self.base_url = canonical(base_url)
+        self.timeouts = timeouts or Timeouts()
+        self._credentials = credentials or NoCredentials()
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock or SystemClock()
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.verify = verify
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in SCHEMES:
+            self._session.mount(f"{scheme}://", DeadlineAdapter(pool_size))
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url!r})"
+
+    def at(self, base_url: str, timeouts: Timeouts | None = None) -> "Transport":
+        """Return a transport for another base path of the same server that shares the session.
+
+        Raises:
+            ValueError: `base_url` is on another server.
+        """
+        if not same_server(self.base_url, canonical(base_url)):
+            raise ValueError("another server needs a transport of its own")
+        other = copy.copy(self)
+        other.base_url = canonical(base_url)
+        other.timeouts = timeouts or self.timeouts
+        return other
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._session.close()
+
+    def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
+        """GET a path below the base URL.
+
+        Args:
+            path: `/service-info`, `/tasks`, ...; ids in it quoted by `segment`.
+            query: names and values, not encoded.
+
+        Raises:
+            DownstreamError: any of them but NotSent and TaskMissing; none is ambiguous.
+        """
+        deadline = self._clock.monotonic() + self.timeouts.get_seconds
+        url = self.base_url + path
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = self._get_once_or_again(url, query, deadline)
+            if answer.status not in _REDIRECTS:
+                return self._checked(answer)
+            url, query = self._target(answer), ()
+        raise BadAnswer(f"redirects more than {_MAX_REDIRECTS} times", instance=self.base_url)
+
+    def post(
+        self,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> Answer:
+        """POST to a path below the base URL, once.
+
+        Args:
+            path: as for `get`.
+            document: sent as JSON; None sends an empty body.
+            headers: further ones.
+            before_send: called when the connection stands, right before the first byte leaves; may raise to stop.
+
+        Raises:
+            DownstreamError: any of them but TaskMissing, `ambiguous` where the instance may have acted.
+            ValueError: the document has a number that JSON does not know.
+        """
+        data = None if document is None else json.dumps(document, allow_nan=False).encode("ascii")
+        deadline = self._clock.monotonic() + self.timeouts.post_seconds
+        exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE, before_send)
+        extra = {"Content-Type": "application/json", **(headers or {})}
+        return self._checked(self._exchange("POST", self.base_url + path, exchange, headers=extra, data=data))
+
+    def _get_once_or_again(self, url: str, query: Sequence[tuple[str, str]], deadline: float) -> Answer:
+        exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _GET_MAX_IDLE_SECONDS)
+        try:
+            return self._exchange("GET", url, exchange, query=query)
+        except ConnectionLost:
+            if exchange.received or not exchange.reused:
+                raise
+        again = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE)
+        return self._exchange("GET", url, again, query=query)
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        exchange: Exchange,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        """Send one request and read its answer, whatever the status."""
+        left = exchange.left()
+        post = method == "POST"
+        if left <= 0:
+            raise TimedOut("no answer in time", instance=self.base_url, ambiguous=False)
+        token = CURRENT.set(exchange)
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=list(query),
+                data=data,
+                headers=self._headers(headers),
+                timeout=(min(self.timeouts.connect_seconds, left), min(self.timeouts.read_seconds, left)),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                body = self._body(response, post)
+        except LIBRARY_ERRORS as error:
+            raise from_exception(error, sent=exchange.sent, post=post, instance=self.base_url) from None
+        finally:
+            exchange.close()
+            CURRENT.reset(token)
+        return Answer(response.status_code, response.headers, body, response.url, self.base_url, post)
+
+    def _headers(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+        # Identity: what is capped is then what is sent, and no few bytes unpack to gigabytes.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "protes", **(extra or {})}
+        authorization = self._credentials.authorization()
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return headers
+
+    def _body(self, response: requests.Response, post: bool) -> bytes:
+        if response.status_code >= 400:
+            return _error_body(response)
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                text = f"answered {response.status_code} with more than {self._max_body_bytes} bytes"
+                raise BadAnswer(text, instance=self.base_url, ambiguous=post, too_big=True)
+        return bytes(body)
+
+    def _checked(self, answer: Answer) -> Answer:
+        """Pass a success on and raise everything else."""
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._error(answer)
+
+    def _error(self, answer: Answer) -> DownstreamError:
+        return from_status(
+            answer.status,
+            answer.headers,
+            detail_of(answer.body, *self._credentials.secrets()),
+            post=answer.post,
+            instance=self.base_url,
+            now=self._clock.now(),
+        )
+
+    def _target(self, answer: Answer) -> str:
+        """Where a redirect of a GET leads, if it may be followed."""
+        try:
+            target = urljoin(answer.url, answer.headers["Location"])
+            allowed = same_server(answer.url, target)
+        except (KeyError, ValueError):
+            allowed = False
+        if not allowed:
+            raise BadAnswer(f"answered {answer.status}, a redirect to another server", instance=self.base_url)
+        _log.debug("%s redirects a GET on the same host", self.base_url)
+        return target
+
+
+def _error_body(response: requests.Response) -> bytes:
+    """The beginning of an error's body: the status has said what matters, so nothing in the body can fail."""
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) >= _CHUNK_BYTES:
+                break
+    except LIBRARY_ERRORS as error:
+        _log.debug("the body of a %s ended early: %s", response.status_code, type(error).__name__)
+    return bytes(body)

@@ -1,0 +1,173 @@
+"""Connections that keep a deadline and tell what they did.
+
+requests and urllib3 bound each `recv`, so a server that sends one byte now and then can hold a thread for ever, in the
+head of an answer as well as in its body. Here every `recv` and `send` gets what is left of the whole exchange. The
+exchange also notes whether anything was sent, received, or sent on a connection that had been idle in the pool, which
+is what decides between "certainly nothing happened" and "nobody knows".
+"""
+
+import http.client
+import io
+import socket
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from protes.clock import Clock
+
+_SHORTEST = 0.001
+"""A socket timeout of 0 would mean "do not block"."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, from the first look at the pool to the last byte.
+
+    Attributes:
+        clock: measures.
+        deadline: monotonic time by which all of it must have ended.
+        read_seconds: longest silence.
+        max_idle_seconds: a pooled connection that was last used longer ago is not used; negative: none is.
+        before_send: called when the connection stands, right before the first byte leaves; may raise to stop.
+        sent: the first byte has left, or tried to.
+        received: at least one byte has come back.
+        reused: the connection came from the pool.
+        reader: what the answer is read from.
+    """
+
+    clock: Clock
+    deadline: float
+    read_seconds: float
+    max_idle_seconds: float
+    before_send: Callable[[], None] | None = None
+    sent: bool = False
+    received: bool = False
+    reused: bool = False
+    reader: io.BufferedReader | None = None
+
+    def left(self) -> float:
+        """Return the seconds left, not above zero when there are none."""
+        return self.deadline - self.clock.monotonic()
+
+    def next_timeout(self) -> float:
+        """Return how long the next call on the socket may take.
+
+        Raises:
+            TimeoutError: nothing is left.
+        """
+        left = self.left()
+        if left <= 0:
+            raise TimeoutError("the total time of the exchange is over")
+        return max(_SHORTEST, min(self.read_seconds, left))
+
+    def close(self) -> None:
+        """Let go of the answer; urllib3 does not where it refuses an answer's headers."""
+        if self.reader is not None:
+            self.reader.close()
+
+
+CURRENT: ContextVar[Exchange] = ContextVar("exchange")
+"""The exchange of this thread; urllib3 offers no way to hand it through its calls."""
+
+
+class _DeadlineReader(io.RawIOBase):
+    """A socket's bytes, each read within what is left of the exchange."""
+
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+        super().__init__()
+        self._sock = sock
+        self._exchange = exchange
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._exchange.next_timeout())
+        count = self._raw.readinto(buffer)
+        self._exchange.received = self._exchange.received or bool(count)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineSocket:
+    """As much of a socket as `http.client.HTTPResponse` uses."""
+
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+        self._sock = sock
+        self._exchange = exchange
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        del mode  # always "rb"
+        self._exchange.reader = io.BufferedReader(_DeadlineReader(self._sock, self._exchange))
+        return self._exchange.reader
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_DeadlineSocket(sock, CURRENT.get()), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    """A connection of the pool that heeds the current exchange."""
+
+    response_class = _DeadlineResponse
+    _last_used: float | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may use the connection again; one that was idle for long counts as dropped."""
+        if not super().is_connected or self._last_used is None:
+            return False
+        exchange = CURRENT.get()
+        return exchange.clock.monotonic() - self._last_used <= exchange.max_idle_seconds
+
+    def connect(self) -> None:
+        self._last_used = None
+        super().connect()
+
+    def send(self, data: Any) -> None:
+        exchange = CURRENT.get()
+        if self.sock is None:
+            self.connect()
+        if not exchange.sent:
+            if exchange.before_send is not None:
+                exchange.before_send()
+            exchange.reused = self._last_used is not None
+            exchange.sent = True
+        self._last_used = exchange.clock.monotonic()
+        self.sock.settimeout(exchange.next_timeout())
+        super().send(data)
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' adapter over connections that heed the current exchange; it never sends anything twice."""
+
+    def __init__(self, pool_size: int) -> None:
+        """Keep up to `pool_size` idle connections; more may be open at once."""
+        super().__init__(pool_connections=2, pool_maxsize=pool_size, max_retries=0, pool_block=False)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools, of our connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
