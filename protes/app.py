@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from foca import Foca
+from foca.foca import Foca
 from foca.models.config import CORSConfig
 from foca.security.cors import enable_cors
 
@@ -132,10 +132,11 @@ def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
     """Build the connexion app under FOCA, with our errors and checks, behind the ingress layer."""
     server = loaded.settings.server
     foca = Foca(config_file=list(loaded.files))
+    validators = {"body": BodyValidator, "parameter": ParameterValidator}
     for spec in foca.conf.api.specs:
         options = spec.connexion
         assert options is not None  # noqa: S101 (defaults.yaml sets them)
-        options.validator_map = {"body": BodyValidator, "parameter": ParameterValidator}
+        spec.connexion = options.model_copy(update={"validator_map": validators})
     connexion_app = foca.create_app()
     flask_app = connexion_app.app
     if server.cors_origins:

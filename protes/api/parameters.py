@@ -1,5 +1,6 @@
 """Query, path and header parameters: checked by their schema, refused by name with what would be right."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,6 +10,8 @@ from connexion.decorators.validation import ParameterValidator as ConnexionParam
 from protes.api.problems import FieldError, invalid
 
 _INT32 = 2**31
+_INT32_LENGTH = len("-2147483648")
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 class ParameterValidator(ConnexionParameterValidator):  # type: ignore[misc]
@@ -31,11 +34,9 @@ def fault_of(schema: Mapping[str, Any], value: Any) -> str | None:
     if "enum" in schema and value not in schema["enum"]:
         return f"must be one of {', '.join(schema['enum'])}"
     if schema.get("type") == "integer":
-        try:
-            number = int(value)
-        except ValueError:
+        if not _WHOLE.fullmatch(value):
             return "must be a whole number"
-        if not -_INT32 <= number < _INT32:
+        if len(value) > _INT32_LENGTH or not -_INT32 <= int(value) < _INT32:
             return "must be a 32-bit whole number"
     if schema.get("type") == "string" and isinstance(value, str):
         if len(value) < schema.get("minLength", 0):

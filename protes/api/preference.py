@@ -18,8 +18,8 @@ PARAMETER_PREFIX = "protes_"
 WEIGHT_HEADER = "X-Protes-Weight"
 GATEWAY_TAGS = ("protes_attempt", "protes_gateway")
 
-_RUNTIME = re.compile(r"^[1-9]\d{0,7}$")
-_ZONE = re.compile(r"^[A-Za-z0-9-]+(:[A-Za-z0-9-]+)?$")
+_RUNTIME = re.compile(r"[1-9][0-9]{0,7}")
+_ZONE = re.compile(r"[A-Za-z0-9-]+(:[A-Za-z0-9-]+)?")
 _MOST_RUNTIME = 31_536_000
 _MOST_ZONES = 64
 
@@ -30,7 +30,7 @@ def _weight(text: str) -> str:
 
 
 def _runtime_seconds(text: str) -> int:
-    if not _RUNTIME.match(text) or int(text) > _MOST_RUNTIME:
+    if not _RUNTIME.fullmatch(text) or int(text) > _MOST_RUNTIME:
         raise ValueError(f"must be a whole number of seconds from 1 to {_MOST_RUNTIME}")
     return int(text)
 
@@ -43,7 +43,7 @@ def _zones(text: str) -> list[str]:
         raise ValueError(expected) from None
     if not isinstance(zones, list) or not 0 < len(zones) <= _MOST_ZONES:
         raise ValueError(expected)
-    if not all(isinstance(zone, str) and _ZONE.match(zone) for zone in zones):
+    if not all(isinstance(zone, str) and _ZONE.fullmatch(zone) for zone in zones):
         raise ValueError(expected)
     return zones
 

@@ -21,7 +21,7 @@ from protes.store.records import TaskRecord
 from protes.tes.documents import normalise
 
 DISPATCH = "dispatch"
-_GATEWAY_ID = re.compile(r"^[A-Za-z0-9-]{8,64}$")
+_GATEWAY_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 # A job is on its way; should it get lost, the sweep looks again after this.
 _FIRST_ENQUEUE = timedelta(seconds=15)
 
@@ -107,7 +107,7 @@ def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
     hops = (hop.split() for hop in (submission.via or "").split(","))
     names = [hop[1] for hop in hops if len(hop) > 1]
     names += str(submission.document.get("tags", {}).get("protes_gateway", "")).split(",")
-    passed = tuple(dict.fromkeys(name.strip() for name in names if _GATEWAY_ID.match(name.strip())))
+    passed = tuple(dict.fromkeys(name.strip() for name in names if _GATEWAY_ID.fullmatch(name.strip())))
     if own_id in passed:
         raise Problem(508, "the task has passed this gateway before: the gateways form a ring")
     return passed

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from middleware import parse_weight
+
 Seconds = Annotated[float, Field(gt=0)]
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -25,8 +27,8 @@ class Section(BaseModel):
 class Organization(Section):
     """The organization that runs the gateway (GA4GH service-info)."""
 
-    name: str = "protes"
-    url: str = "https://example.org"
+    name: str = Field("protes", description="Its name.")
+    url: str = Field("https://example.org", description="Its web site.")
 
 
 class ServiceSettings(Section):
@@ -35,7 +37,7 @@ class ServiceSettings(Section):
     id: str = Field("org.ga4gh.protes", description="Id of the service, reverse domain name.")
     name: str = Field("protes", description="Name for people.")
     description: str = Field("A GA4GH TES gateway in front of a federation of TES instances", description="One line.")
-    organization: Organization = Field(Organization(), description="Who runs it: `name` and `url`.")
+    organization: Organization = Organization()
     contact_url: str | None = Field(None, description="`mailto:` or web address for help.")
     documentation_url: str | None = Field(None, description="Where its documentation is.")
     environment: str | None = Field(None, description="For example `prod` or `test`.")
@@ -73,6 +75,12 @@ class ApiSettings(Section):
         (), description="Ids of gateways that may send tasks on to this one (tags `protes_attempt`, `protes_gateway`)."
     )
     weight: str = Field("0.5", description="The weight of tasks that bring none: 0 to 1, `cost`, `time` or `random`.")
+
+    @field_validator("weight")
+    @classmethod
+    def _is_weight(cls, weight: str) -> str:
+        parse_weight(weight)
+        return weight
 
 
 class StoreSettings(Section):

@@ -95,7 +95,7 @@ class Forwarder:
             phase=Phase.INTENDED,
             intended_at=now,
             deadline=now + timedelta(seconds=self._settings.send_within_seconds),
-            metadata=offer.metadata,
+            metadata=self._planner.metadata(record, offer),
         )
 
     def _failed(self, record: TaskRecord, attempt: Attempt, instance: KnownInstance, error: DownstreamError) -> Attempt:

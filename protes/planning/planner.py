@@ -25,13 +25,11 @@ class PlannedOffer:
         instance: the instance.
         offer: its offer, as ranked by the chain.
         rank: its place, from 1.
-        metadata: what the views add to `logs[].metadata` if it is chosen.
     """
 
     instance: KnownInstance
     offer: Offer
     rank: int
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,7 @@ class Planner:
         )
         distribution = self._chain.distribute(request)
         offers = tuple(
-            PlannedOffer(
-                asked[offer.candidate_id],
-                offer,
-                rank,
-                explain.metadata(record, asked[offer.candidate_id], offer, self._currency),
-            )
+            PlannedOffer(asked[offer.candidate_id], offer, rank)
             for rank, offer in enumerate(distribution.ranked, start=1)
         )
         return Plan(offers, {**out, **distribution.rejected}, distribution, view)
@@ -108,6 +101,9 @@ class Planner:
 
     def impossible(self, record: TaskRecord) -> list[str]:
         """Say why no instance can ever run the task; nothing where one may, now or later."""
+        view = self._federation.view()
+        if not view.instances or not view.complete:
+            return []
         try:
             plan = self.plan(record)
         except ChainError:
@@ -121,6 +117,10 @@ class Planner:
         if plan.offers or not plan.reasons or not plan.view.complete:
             return False
         return all(reason.permanent for reason in plan.reasons.values())
+
+    def metadata(self, record: TaskRecord, planned: PlannedOffer) -> dict[str, str]:
+        """Return what the views add to `logs[].metadata` of a task that is sent to this instance."""
+        return explain.metadata(record, planned.instance, planned.offer, self._currency)
 
     def keep(self, record: TaskRecord, plan: Plan) -> None:
         """Store the explanation of a choice."""

@@ -27,7 +27,7 @@ _INTEGER = re.compile(r"[+-]?\d{1,20}(\.0*)?", re.ASCII)
 _EARLIEST_YEAR = 1970
 """Go's and .NET's zero times mean "not set"."""
 
-_INT32 = range(-(2**31), 2**31)
+_INT32_LOWEST, _INT32_HIGHEST = -(2**31), 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _exit_code(entry: Mapping[str, Any], state: State, *, ended: bool, omitted_i
         return None
     if code is None and (omitted_is_zero or state is State.COMPLETE):
         return 0
-    return code if code in _INT32 else None
+    return code if code is not None and _INT32_LOWEST <= code <= _INT32_HIGHEST else None
 
 
 def _output(entry: Mapping[str, Any]) -> dict[str, Any] | None:

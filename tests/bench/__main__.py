@@ -5,22 +5,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import requests
-import yaml
 
-from protes.demo.processes import Server
 from tests.bench.load import Load, post_tasks
+from tests.support.processes import TOKEN, gateway, in_front_of, node, resident_megabytes
 
 COUNT = 1000
 WARM_UP = 100
 RELAY_TASKS = 40
 _TES = "/ga4gh/tes/v1"
-_TOKEN = "a-token-for-the-bench-only"
 
 
 def main() -> None:
@@ -34,7 +30,7 @@ def main() -> None:
         baseline: dict[int, float] = {}
         with node(folder / "node-direct") as url:
             for concurrency in (1, 16):
-                load = measure(url, concurrency, _TOKEN)
+                load = measure(url, concurrency, TOKEN)
                 baseline[concurrency] = load.percentile(0.5)
                 row("node, directly", concurrency, load, baseline)
         with gateway(folder / "alone", {}) as (url, server):
@@ -42,10 +38,13 @@ def main() -> None:
             idle = resident_megabytes(server.pid)
             for concurrency in (1, 16):
                 row("gateway, no instance behind it", concurrency, measure(url, concurrency, None), baseline)
-        with node(folder / "node-behind") as node_url, gateway(folder / "behind", behind(folder, node_url)) as (url, _):
+        with (
+            node(folder / "node-behind") as node_url,
+            gateway(folder / "behind", in_front_of(folder, node_url)) as (url, _),
+        ):
             for concurrency in (1, 16):
                 row("gateway, dispatching meanwhile", concurrency, measure(url, concurrency, None), baseline)
-        with node(folder / "node-lag") as node_url, gateway(folder / "lag", behind(folder, node_url)) as (url, _):
+        with node(folder / "node-lag") as node_url, gateway(folder / "lag", in_front_of(folder, node_url)) as (url, _):
             lags = relay_lags(url)
         print(f"\nIdle memory, all processes of the gateway: {idle:.0f} MB")
         print(
@@ -95,55 +94,6 @@ def relay_lags(url: str) -> list[float]:
             full = session.get(f"{url}{_TES}/tasks/{task_id}?view=FULL", timeout=30).json()
             lags.append(max(0.0, seen - datetime.fromisoformat(full["logs"][0]["end_time"]).timestamp()))
     return sorted(lags)
-
-
-@contextmanager
-def node(folder: Path) -> Iterator[str]:
-    """Run a node."""
-    folder.mkdir()
-    token = folder / "token"
-    token.write_text(_TOKEN)
-    arguments = ["protes.node", "--port", "0", "--name", "bench", "--directory", str(folder / "data"), "--slots", "2"]
-    server = Server("node", [*arguments, "--token-file", str(token)], folder / "log", {})
-    try:
-        yield server.url()
-    finally:
-        server.stop()
-
-
-def behind(folder: Path, node_url: str) -> dict[str, object]:
-    """Configure a gateway in front of one node."""
-    token = folder / "token"
-    token.write_text(_TOKEN)
-    credentials = {"type": "bearer", "secret_file": str(token)}
-    return {"instances": [{"id": "bench", "url": node_url, "credentials": credentials}]}
-
-
-@contextmanager
-def gateway(folder: Path, settings: dict[str, object]) -> Iterator[tuple[str, Server]]:
-    """Run a gateway with the embedded store."""
-    folder.mkdir()
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump({"custom": settings}))
-    arguments = ["protes", "serve", "--port", "0", "--data", str(folder / "data"), "--config", str(config)]
-    server = Server("gateway", arguments, folder / "log", {})
-    try:
-        yield server.url(), server
-    finally:
-        server.stop()
-
-
-def resident_megabytes(group: int) -> float:
-    """Return the resident memory of all processes of a process group, MB (Linux)."""
-    pages = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group:
-            pages += int(fields[21])
-    return pages * 4096 / 1_000_000
 
 
 if __name__ == "__main__":

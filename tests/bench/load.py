@@ -41,7 +41,7 @@ def post_tasks(url: str, count: int, concurrency: int, token: str | None, task: 
     """POST `count` tasks to the tasks collection `url` from `concurrency` threads.
 
     Raises:
-        RuntimeError: an answer was not 200.
+        RuntimeError: an answer was not 200, or there was none.
     """
     parts = urlsplit(url)
     body = json.dumps(task).encode()
@@ -52,8 +52,14 @@ def post_tasks(url: str, count: int, concurrency: int, token: str | None, task: 
     start = threading.Barrier(concurrency + 1)
 
     def run(share: int) -> None:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         start.wait()
+        try:
+            send(share)
+        except (OSError, http.client.HTTPException) as error:
+            problems.append(f"{type(error).__name__}: {error}")
+
+    def send(share: int) -> None:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         for _ in range(share):
             began = time.perf_counter()
             connection.request("POST", parts.path, body, headers)

@@ -165,14 +165,17 @@ def test_where_nothing_can_be_known_the_task_ends_and_is_not_run_again() -> None
 
 
 def test_the_operator_may_choose_to_risk_a_second_run() -> None:
-    with FakeTes(service_id="org.example.mystery") as fake:
-        with Harness(instance("mystery", fake), dispatch={"on_unknown": "resubmit"}) as gateway:
-            gateway.probe()
-            fake.fault("create", "500")
-            task_id = gateway.post()
-            gateway.turns(12, 100)
-            assert fake.posts == 2
-            assert gateway.record(task_id).attempts[-1].phase is Phase.ACCEPTED
+    settings = {"on_unknown": "resubmit"}
+    with (
+        FakeTes(service_id="org.example.mystery") as fake,
+        Harness(instance("mystery", fake), dispatch=settings) as gateway,
+    ):
+        gateway.probe()
+        fake.fault("create", "500")
+        task_id = gateway.post()
+        gateway.turns(12, 100)
+        assert fake.posts == 2
+        assert gateway.record(task_id).attempts[-1].phase is Phase.ACCEPTED
 
 
 def test_a_task_that_every_instance_refuses_ends_with_each_reason() -> None:

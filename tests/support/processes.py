@@ -1,0 +1,64 @@
+"""Nodes and gateways as processes of their own, for tests that kill them and for the bench."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from protes.demo.processes import Server
+
+TOKEN = "a-token-for-tests-and-bench-only"
+
+
+@contextmanager
+def node(folder: Path) -> Iterator[str]:
+    """Run a node."""
+    folder.mkdir()
+    token = folder / "token"
+    token.write_text(TOKEN)
+    arguments = ["protes.node", "--port", "0", "--name", "bench", "--directory", str(folder / "data"), "--slots", "2"]
+    server = Server("node", [*arguments, "--token-file", str(token)], folder / "log", {})
+    try:
+        yield server.url()
+    finally:
+        server.stop()
+
+
+def in_front_of(folder: Path, *node_urls: str) -> dict[str, object]:
+    """Configure a gateway in front of nodes; the first is `node-1`."""
+    token = folder / "token"
+    token.write_text(TOKEN)
+    credentials = {"type": "bearer", "secret_file": str(token)}
+    return {
+        "instances": [
+            {"id": f"node-{number}", "url": url, "credentials": credentials} for number, url in enumerate(node_urls, 1)
+        ]
+    }
+
+
+@contextmanager
+def gateway(folder: Path, settings: dict[str, object], port: int = 0) -> Iterator[tuple[str, Server]]:
+    """Run a gateway with the embedded store; run again in the same folder it goes on where it was."""
+    folder.mkdir(exist_ok=True)
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump({"custom": settings}))
+    arguments = ["protes", "serve", "--port", str(port), "--data", str(folder / "data"), "--config", str(config)]
+    server = Server("gateway", arguments, folder / "log", {})
+    try:
+        yield server.url(), server
+    finally:
+        server.stop()
+
+
+def resident_megabytes(group: int) -> float:
+    """Return the resident memory of all processes of a process group, MB (Linux)."""
+    pages = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group:
+            pages += int(fields[21])
+    return pages * 4096 / 1_000_000
