@@ -62,14 +62,11 @@ class TaskJobs:
             self._tasks.release(task_id, lease.token, outcome.due_at, outcome.system_logs)
 
     def _turn(self, record: TaskRecord, token: str) -> Outcome:
-        outcome = self._dispatcher.advance(record, token)
-        after = self._tasks.get(record.id)
-        if after is None or after.cancel_requested_at is None:
-            return outcome
-        live = after.live_attempt
-        if live is None or live.phase is not Phase.ACCEPTED:
-            return outcome
-        return Outcome(self._canceller.push(after), outcome.system_logs)
+        """Push a cancellation, or dispatch; a cancellation that comes in meanwhile makes the task due again."""
+        live = record.live_attempt
+        if record.cancel_requested_at is not None and live is not None and live.phase is Phase.ACCEPTED:
+            return Outcome(self._canceller.push(record))
+        return self._dispatcher.advance(record, token)
 
 
 class Tick:

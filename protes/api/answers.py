@@ -12,5 +12,5 @@ def answer(document: Mapping[str, Any]) -> Response:
 
     What an instance wrote into its logs must not make a GET fail: half a surrogate pair, which is no text, becomes `?`.
     """
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(document, separators=(",", ":"))
     return Response(text.encode(errors="replace"), content_type="application/json")

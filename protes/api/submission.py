@@ -17,7 +17,7 @@ from protes.api.problems import Problem, invalid
 from protes.api.services import Services
 from protes.api.validation import semantic_errors
 from protes.store.ids import new_task_id
-from protes.store.records import TaskRecord
+from protes.store.records import TaskRecord, tag_entry
 from protes.tes.documents import normalise
 
 DISPATCH = "dispatch"
@@ -86,7 +86,7 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         created_at=now,
         document=json.dumps(task, separators=(",", ":")),
         name=task.get("name", ""),
-        tags=tuple(sorted(f"{key}={value}" for key, value in task.get("tags", {}).items())),
+        tags=tuple(sorted(tag_entry(key, value) for key, value in task.get("tags", {}).items())),
         preference=preference,
         via=via,
         due_at=now,

@@ -66,8 +66,23 @@ def semantic_errors(document: Mapping[str, Any]) -> list[FieldError]:
         *_output_errors(document.get("outputs", ())),
         *_resource_errors(document.get("resources", {})),
         *_absolute(document.get("volumes", ()), "volumes"),
-        *(FieldError("tags", "a key must not be empty") for key in document.get("tags", {}) if key == ""),
+        *_text_errors(document),
     ][:_MOST_ERRORS]
+
+
+def _text_errors(document: Mapping[str, Any]) -> Iterator[FieldError]:
+    """Check what the store keeps as text of its own: JSON can write halves of characters, which are no text."""
+    if not _is_text(document.get("name", "")):
+        yield FieldError("name", "must be Unicode text, without lone surrogates")
+    for key, value in document.get("tags", {}).items():
+        if key == "":
+            yield FieldError("tags", "a key must not be empty")
+        if not _is_text(key + value):
+            yield FieldError("tags", "must be Unicode text, without lone surrogates")
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _executor_errors(executors: Sequence[Mapping[str, Any]]) -> Iterator[FieldError]:

@@ -53,15 +53,15 @@ class Dispatcher:
             if settled.phase is not Phase.REJECTED:
                 return outcome
             lines = outcome.system_logs
+            record = self._tasks.get(record.id) or record
         elif live is not None:
             return Outcome()
-        current = self._tasks.get(record.id)
-        if current is None or current.state.finished or current.cancel_requested_at is not None:
+        if record.state.finished or record.cancel_requested_at is not None:
             return Outcome(system_logs=lines)
         try:
-            outcome = self._place(current, token)
+            outcome = self._place(record, token)
         except ChainError as error:
-            outcome = Outcome(self._later(current), (str(error),))
+            outcome = Outcome(self._later(record), (str(error),))
         return Outcome(outcome.due_at, lines + outcome.system_logs)
 
     def _place(self, record: TaskRecord, token: str) -> Outcome:

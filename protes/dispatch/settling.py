@@ -88,7 +88,9 @@ class Settler:
                 self._orphans.add(record.id, attempt, self._clock.now())
                 logger.warning("task %s: cancelling the copy failed: %s", record.id, error.text)
         line = f"{attempt.instance_id}: the answer to the submission was lost; the task was found there by its marker"
-        return adopted, Outcome(system_logs=(line,))
+        # A cancellation that waited for this can be pushed now.
+        due_at = self._clock.now() if record.cancel_requested_at is not None else None
+        return adopted, Outcome(due_at, (line,))
 
     def _after_empty_look(
         self,

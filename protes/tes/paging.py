@@ -44,8 +44,9 @@ class Walk:
         tokens: set[str] = set()
         for _ in range(self._max_pages):
             page = read_page(self._fetch([*query, *_paging(page_size, token)]))
-            new = tuple(entry for entry in page.entries if read_id(entry) not in ids)
-            ids.update(map(read_id, new))
+            by_id = {read_id(entry): entry for entry in page.entries}
+            new = tuple(entry for task_id, entry in by_id.items() if task_id not in ids)
+            ids.update(by_id)
             if new:
                 yield new
             token = self._dialect.next_token(page, page_size)

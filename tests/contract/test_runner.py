@@ -219,6 +219,24 @@ def test_a_periodic_job_never_overlaps_itself(runner: Runner) -> None:
     assert job.at_once == {"": 1}
 
 
+def test_a_periodic_job_that_was_submitted_as_well_is_not_run_beside_it(runner: Runner) -> None:
+    job, other = Recorder(), Recorder()
+    job.gate.clear()
+    runner.register("tick", job)
+    runner.register("other", other)
+    runner.every(0.001, "tick")
+    runner.submit("tick", "")
+    runner.start()
+    job.wait_for(1)
+    for n in range(20):
+        runner.submit("other", str(n))
+        other.wait_for(n + 1)
+    assert len(job.calls) == 1
+    job.gate.set()
+    job.wait_for(3)
+    assert job.at_once == {"": 1}
+
+
 def test_a_periodic_job_that_fails_goes_on(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     calls: list[str] = []
 

@@ -114,9 +114,11 @@ def test_an_error_of_one_write_is_its_own(database: Database) -> None:
 
     with pytest.raises(StoreError, match="syntax error"):
         database.write(broken)
+    assert database.read("SELECT * FROM documents") == []
+    record = SQLiteTaskStore(database).create(a_task())
     with pytest.raises(ZeroDivisionError):
         database.write(lambda connection: connection.execute("DELETE FROM documents") and 1 // 0)
-    assert database.read("SELECT * FROM documents") == []
+    assert database.read("SELECT task_id FROM documents") == [(record.id,)]
 
 
 def test_every_error_of_sqlite_is_a_store_error() -> None:

@@ -1,0 +1,172 @@
+"""What a caller prefers, by whichever carrier."""
+
+from typing import Any
+
+import pytest
+
+from protes.api.preference import BACKEND_PARAMETERS, PREFERENCES, effective, reserved_tag_errors
+from protes.api.problems import FieldError
+
+
+def task(tags: dict[str, str] | None = None, parameters: dict[str, str] | None = None) -> dict[str, Any]:
+    document: dict[str, Any] = {"executors": []}
+    if tags is not None:
+        document["tags"] = tags
+    if parameters is not None:
+        document["resources"] = {"backend_parameters": parameters}
+    return document
+
+
+@pytest.mark.parametrize(
+    ("tag", "parameter", "header", "url", "weight", "carrier"),
+    [
+        ("0.1", "0.1", "0.3", "0.4", "0.1", "tag"),
+        ("0.1", None, "0.3", "0.4", "0.1", "tag"),
+        (None, "0.2", "0.3", "0.4", "0.2", "backend_parameter"),
+        (None, None, "0.3", "0.4", "0.3", "header"),
+        (None, None, None, "0.4", "0.4", "url"),
+        (None, None, None, None, "0.5", "default"),
+        (None, None, "random", None, "random", "header"),
+    ],
+)
+def test_the_nearest_carrier_wins(
+    tag: str | None, parameter: str | None, header: str | None, url: str | None, weight: str, carrier: str
+) -> None:
+    document = task(
+        {"protes.weight": tag} if tag else None,
+        {"protes_weight": parameter} if parameter else None,
+    )
+    assert effective(document, header, url, "0.5") == ({"weight": weight, "carrier": carrier}, [])
+
+
+def test_each_preference_is_read_from_a_tag() -> None:
+    tags = {"protes.weight": "cost", "protes.runtime_seconds": "3600", "protes.allowed_zones": '["aws:eu-1", "DE"]'}
+    assert effective(task(tags), None, None, "0.5") == (
+        {"weight": "cost", "carrier": "tag", "runtime_seconds": 3600, "allowed_zones": ["aws:eu-1", "DE"]},
+        [],
+    )
+
+
+def test_backend_parameters_are_read_in_any_case() -> None:
+    parameters = {"PROTES_Weight": "0.25", "Protes_Runtime_Seconds": "60", "VmSize": "large"}
+    preference, errors = effective(task(parameters=parameters), None, None, "0.5")
+    assert not errors
+    assert preference == {"weight": "0.25", "carrier": "backend_parameter", "runtime_seconds": 60}
+
+
+def test_carriers_of_different_preferences_add_up() -> None:
+    document = task({"protes.runtime_seconds": "60"}, {"protes_allowed_zones": '["DE"]'})
+    preference, errors = effective(document, "0.3", "0.9", "0.5")
+    assert not errors
+    assert preference == {"weight": "0.3", "carrier": "header", "runtime_seconds": 60, "allowed_zones": ["DE"]}
+
+
+def test_a_tag_and_a_backend_parameter_must_agree() -> None:
+    _, errors = effective(task({"protes.weight": "0.1"}, {"Protes_Weight": "0.9"}), None, None, "0.5")
+    assert errors == [FieldError("tags.protes.weight", "differs from the backend parameter protes_weight")]
+
+
+def test_two_spellings_of_a_backend_parameter_must_agree() -> None:
+    agreeing = task(parameters={"protes_weight": "0.1", "PROTES_WEIGHT": "0.1"})
+    assert effective(agreeing, None, None, "0.5") == ({"weight": "0.1", "carrier": "backend_parameter"}, [])
+    _, errors = effective(task(parameters={"protes_weight": "0.1", "PROTES_WEIGHT": "0.9"}), None, None, "0.5")
+    assert errors == [FieldError("resources.backend_parameters.protes_weight", "is given twice, with different values")]
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (task({"protes.wieght": "0.1"}), "tags.protes.wieght"),
+        (task({"protes.": "0.1"}), "tags.protes."),
+        (task({"protes.Weight": "0.1"}), "tags.protes.Weight"),
+        (task(parameters={"Protes_Wieght": "1"}), "resources.backend_parameters.protes_wieght"),
+    ],
+)
+def test_a_name_that_does_nothing_is_refused_with_the_known_ones(document: dict[str, Any], field: str) -> None:
+    _, [error] = effective(document, None, None, "0.5")
+    assert error.field == field
+    assert all(name in error.detail for name in PREFERENCES)
+
+
+@pytest.mark.parametrize("tag", ["weight", "protes", "protesweight", "Protes.weight", "x.protes.weight", "proteus.a"])
+def test_other_tags_are_the_clients_own(tag: str) -> None:
+    assert effective(task({tag: "9"}), None, None, "0.5") == ({"weight": "0.5", "carrier": "default"}, [])
+
+
+@pytest.mark.parametrize("text", ["", "1.5", "-1", "0,5", "cheap", " 0.5", "NaN", "1e-1"])
+def test_a_bad_weight_is_refused_where_it_stands(text: str) -> None:
+    expected = "a weight is 0, 1, 1.0, 0. with 1 to 6 digits, cost, time or random"
+    parameters = {"protes_weight": text}
+    for document, header, field in (
+        (task({"protes.weight": text}), None, "tags.protes.weight"),
+        (task(parameters=parameters), None, "resources.backend_parameters.protes_weight"),
+        (task(), text, "header X-Protes-Weight"),
+    ):
+        _, errors = effective(document, header, None, "0.5")
+        assert errors == [FieldError(field, expected)]
+
+
+def test_a_bad_header_is_refused_even_below_a_good_tag() -> None:
+    _, errors = effective(task({"protes.weight": "0.1"}), "much", None, "0.5")
+    assert [error.field for error in errors] == ["header X-Protes-Weight"]
+
+
+@pytest.mark.parametrize("text", ["1", "31536000"])
+def test_run_times_up_to_a_year_are_taken(text: str) -> None:
+    assert PREFERENCES["runtime_seconds"](text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "01", "1 h", "31536001", "99999999999", "١", "1\n"])
+def test_other_run_times_are_refused_with_what_is_right(text: str) -> None:
+    _, [error] = effective(task({"protes.runtime_seconds": text}), None, None, "0.5")
+    assert error.field == "tags.protes.runtime_seconds"
+    assert "from 1 to 31536000" in error.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "DE",
+        "[]",
+        "{}",
+        "null",
+        '"DE"',
+        "[1]",
+        '["DE", null]',
+        '["a b"]',
+        '["aws:eu:1"]',
+        '[":eu"]',
+        '["DE\\n"]',
+        "[" * 100_000,
+        "[" + '"DE",' * 64 + '"DE"]',
+    ],
+)
+def test_other_zones_are_refused_with_an_example(text: str) -> None:
+    _, [error] = effective(task({"protes.allowed_zones": text}), None, None, "0.5")
+    assert error.field == "tags.protes.allowed_zones"
+    assert '["aws:eu-central-1", "DE"]' in error.detail
+    assert len(error.detail) < 200
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    tags = {"protes.weight": "9", "protes.runtime_seconds": "soon", "protes.nothing": ""}
+    _, errors = effective(task(tags), "8", None, "0.5")
+    assert sorted(error.field for error in errors) == [
+        "header X-Protes-Weight",
+        "tags.protes.nothing",
+        "tags.protes.runtime_seconds",
+        "tags.protes.weight",
+    ]
+
+
+def test_service_info_names_what_backend_parameters_carry() -> None:
+    assert BACKEND_PARAMETERS == ("protes_weight", "protes_runtime_seconds", "protes_allowed_zones")
+
+
+@pytest.mark.parametrize("tag", ["protes_attempt", "protes_gateway"])
+def test_the_tags_of_gateways_are_kept_for_gateways(tag: str) -> None:
+    [error] = reserved_tag_errors(task({tag: "x"}), from_gateway=False)
+    assert error.field == f"tags.{tag}"
+    assert "api.upstream_gateways" in error.detail
+    assert reserved_tag_errors(task({tag: "x"}), from_gateway=True) == []
