@@ -5,10 +5,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import yaml
 from foca.foca import Foca
 from foca.models.config import CORSConfig
 from foca.security.cors import enable_cors
 
+import openapi
 from middleware import build_chain
 from protes.api import problems
 from protes.api.guard import Guard
@@ -16,7 +18,7 @@ from protes.api.idempotency import Reposts
 from protes.api.ingress import IngressLayer, WsgiApp
 from protes.api.parameters import ParameterValidator
 from protes.api.services import Services, attach
-from protes.api.validation import BodyValidator
+from protes.api.validation import BodyValidator, TaskSchema
 from protes.clock import Clock, SystemClock
 from protes.config.loading import Loaded
 from protes.config.settings import Settings
@@ -102,7 +104,10 @@ def create_services(
     planner = Planner(chain, federation, stores.records, clock, settings.currency)
     _register_jobs(settings, own_id, me, stores, federation, planner, runner, clock)
     reposts = Reposts(stores.records, clock)
-    return Services(settings, own_id, clock, stores.tasks, stores.records, runner, planner, federation, reposts)
+    task_schema = TaskSchema(yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8")))
+    return Services(
+        settings, own_id, clock, stores.tasks, stores.records, runner, planner, federation, reposts, task_schema
+    )
 
 
 def _register_jobs(
@@ -143,7 +148,15 @@ def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
         enable_cors(flask_app, CORSConfig(allow_origins=list(server.cors_origins)))
     problems.register(flask_app)
     attach(flask_app.extensions, services)
-    logging.getLogger("connexion").setLevel(logging.CRITICAL)  # it logs client errors, which are logged once already
+    _set_log_levels()
     logging.getLogger("protes").setLevel(logging.INFO)  # FOCA's configuration of logs knows the root logger alone
     guard = Guard.of(server.host, server.allowed_hosts, server.cors_origins)
     return IngressLayer(flask_app, guard, server.max_body_bytes, services.gateway_id)
+
+
+def _set_log_levels() -> None:
+    """Our own lines from INFO on; libraries' as FOCA's root logger has it, WARNING."""
+    for name in ("protes", "middleware", "service_registry_client"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    # connexion would log a client error a second time, at error level.
+    logging.getLogger("connexion").setLevel(logging.CRITICAL)

@@ -102,7 +102,7 @@ class Tick:
         for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
             self._runner.submit("dispatch", task_id)
         ejected = {url: ejection.until for url, ejection in self._federation.health.ejections().items()}
-        for base_url in self._schedule.due(self._tasks.loads(), ejected, now):
+        for base_url in self._schedule.due(self._tasks.loads(), ejected, self._federation.poll_floors(), now):
             self._runner.submit("relay", base_url)
         if self._cleaned_at is None or now - self._cleaned_at > _HOUSEKEEPING:
             self._cleaned_at = now

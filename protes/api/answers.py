@@ -8,9 +8,5 @@ from flask import Response
 
 
 def answer(document: Mapping[str, Any]) -> Response:
-    """Make the 200 response that carries a document.
-
-    What an instance wrote into its logs must not make a GET fail: half a surrogate pair, which is no text, becomes `?`.
-    """
-    text = json.dumps(document, separators=(",", ":"))
-    return Response(text.encode(errors="replace"), content_type="application/json")
+    """Make the 200 response that carries a document, in ASCII: whatever is in it, that can be sent."""
+    return Response(json.dumps(document, separators=(",", ":")), content_type="application/json")

@@ -7,7 +7,7 @@ learned is handed on in the WSGI environment as `Ingress`.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from middleware.preference import parse_weight
 from protes.api.guard import Guard
 from protes.api.problems import MEDIA_TYPE, FieldError, Problem, body_of, invalid, log_refusal, title_of
+from protes.api.validation import path_of
 
 ENVIRON_KEY = "protes.ingress"
 COMPATIBILITY_BASE = "/v1"
@@ -23,6 +24,7 @@ SERVER_SET = ("id", "state", "logs", "creation_time")
 _SLASHES = re.compile(r"/{2,}")
 _WEIGHT_PREFIX = re.compile(r"^/w/([^/]*)(/.*)?$")
 _JSON_TYPE = re.compile(r"^application/(?:[\w.+-]+\+)?json$", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _PAGE_END = "/ui/"
 _DEEPEST = 32
@@ -88,7 +90,7 @@ class IngressLayer:
         body = None
         if environ["REQUEST_METHOD"] in ("POST", "PUT", "PATCH"):
             raw = read_body(environ, self._max_body_bytes)
-            if takes_task(path, base):
+            if environ["REQUEST_METHOD"] == "POST" and takes_task(path, base):
                 body = parse_task(raw, environ.get("CONTENT_TYPE", ""))
                 raw = write_task(body)
             environ["wsgi.input"] = BytesIO(raw)
@@ -179,12 +181,26 @@ def write_task(document: Mapping[str, Any]) -> bytes:
     """Write a parsed task again.
 
     Raises:
-        Problem: 400, a string holds half of a surrogate pair: JSON can say it, but it is no text that can be stored.
+        Problem: 400, a string is no text: JSON can write half of a character, which cannot be stored or sent on.
     """
     try:
         return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise Problem(400, "the body holds half of a surrogate pair (\\ud800 to \\udfff), which is no text") from None
+        where = path_of(next(_halves(document, ()), ()))
+        raise invalid([FieldError(where, "must be Unicode text, without lone surrogates")]) from None
+
+
+def _halves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Find strings with lone surrogates; a key is found as the object that it is in."""
+    if isinstance(value, str) and _SURROGATE.search(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _halves(key, path or ("body",))
+            yield from _halves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _halves(item, (*path, index))
 
 
 def drop_nulls(value: Any, depth: int = 0) -> Any:

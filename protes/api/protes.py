@@ -49,6 +49,7 @@ def GetRouting(id: str) -> Response:
 def CreateOffers(body: dict[str, Any]) -> Response:
     """Answer what each instance would offer for a task: a dry run, nothing is stored."""
     arrived, parts = ingress(), services()
+    parts.task_schema.check(body)
     submission = Submission(
         document=body,
         base=arrived.base,

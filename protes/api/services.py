@@ -7,6 +7,7 @@ from flask import current_app, request
 from protes.api.callers import Caller, identify
 from protes.api.idempotency import Reposts
 from protes.api.ingress import ENVIRON_KEY, Ingress
+from protes.api.validation import TaskSchema
 from protes.api.views import Eyes
 from protes.clock import Clock
 from protes.config.settings import Settings
@@ -32,6 +33,7 @@ class Services:
         planner: plans and dry runs.
         federation: the instances known now.
         reposts: submissions in progress.
+        task_schema: the shape of a task.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Services:
     planner: Planner
     federation: Federation
     reposts: Reposts
+    task_schema: TaskSchema
 
 
 def services() -> Services:

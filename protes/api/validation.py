@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from connexion.decorators.validation import RequestBodyValidator
+from connexion.json_schema import Draft4RequestValidator
 from jsonschema import ValidationError
 
 from protes.api.problems import FieldError, invalid
@@ -28,6 +29,25 @@ class BodyValidator(RequestBodyValidator):  # type: ignore[misc]
         """
         del url  # connexion logs it; the error handler logs the path
         errors = [schema_error(error) for error in islice(self.validator.iter_errors(data), _MOST_ERRORS)]
+        if errors:
+            raise invalid(errors)
+
+
+class TaskSchema:
+    """The schema of `tesTask` in `openapi/tes.yaml`, for tasks that come another way than POST /tasks."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """Take the schema from the OpenAPI document."""
+        schema = {"$ref": "#/components/schemas/tesTask", "components": document["components"]}
+        self._validator = Draft4RequestValidator(schema)
+
+    def check(self, task: Any) -> None:
+        """Check a task's shape.
+
+        Raises:
+            Problem: 400 with every error.
+        """
+        errors = [schema_error(error) for error in islice(self._validator.iter_errors(task), _MOST_ERRORS)]
         if errors:
             raise invalid(errors)
 
@@ -66,23 +86,8 @@ def semantic_errors(document: Mapping[str, Any]) -> list[FieldError]:
         *_output_errors(document.get("outputs", ())),
         *_resource_errors(document.get("resources", {})),
         *_absolute(document.get("volumes", ()), "volumes"),
-        *_text_errors(document),
+        *(FieldError("tags", "a key must not be empty") for key in document.get("tags", {}) if key == ""),
     ][:_MOST_ERRORS]
-
-
-def _text_errors(document: Mapping[str, Any]) -> Iterator[FieldError]:
-    """Check what the store keeps as text of its own: JSON can write halves of characters, which are no text."""
-    if not _is_text(document.get("name", "")):
-        yield FieldError("name", "must be Unicode text, without lone surrogates")
-    for key, value in document.get("tags", {}).items():
-        if key == "":
-            yield FieldError("tags", "a key must not be empty")
-        if not _is_text(key + value):
-            yield FieldError("tags", "must be Unicode text, without lone surrogates")
-
-
-def _is_text(text: str) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _executor_errors(executors: Sequence[Mapping[str, Any]]) -> Iterator[FieldError]:

@@ -17,6 +17,7 @@ from protes.federation.prober import Prober
 from protes.federation.registries import Registries
 from protes.store.protocols import Records, TaskStore
 from protes.tes.client import InstanceClient
+from protes.tes.dialects.table import dialect_named
 
 _PROBE_KIND = "probe"
 _FRESH_SECONDS = 0.5
@@ -85,6 +86,14 @@ class Federation:
         """Return when the instance answered a probe last, None where it is not known."""
         heard = [probed.heard_at for probed in self._probes().values() if probed.base_url == base_url]
         return max((each for each in heard if each is not None), default=None)
+
+    def poll_floors(self) -> dict[str, float]:
+        """Return how many seconds must lie between two looks at an instance, by base URL."""
+        return {
+            each.base_url: dialect_named(each.dialect or "unknown").poll_floor_seconds
+            for each in self.view().instances
+            if each.base_url is not None
+        }
 
     def keep(self) -> None:
         """Write the registries' answers to the store where they have changed."""

@@ -1,7 +1,7 @@
 """Bring the states and logs of all unfinished tasks of one instance back, in bulk (DIALECTS.md 2.5)."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from protes.clock import Clock
@@ -64,13 +64,13 @@ class Sweeper:
         dialect = page[0].attempts[-1].dialect
         client = self._federation.client(base_url, dialect)
         many = len(page) >= self._settings.list_from and client.dialect.listing is not None
-        seen = self._listed(client, page) if many else {}
+        seen = self._listed(client, page) if many else None
         changes: list[Transition] = []
         failures = 0
         for record in page:
             attempt = record.attempts[-1]
             try:
-                changes.extend(self._judge(client, record, attempt, seen.get(attempt.instance_task_id or "")))
+                changes.extend(self._judge(client, record, attempt, seen))
             except InstanceFailing:
                 failures += 1
                 if failures >= _MOST_FAILURES or failures == len(page):
@@ -83,8 +83,8 @@ class Sweeper:
                 break
         self._save(changes)
 
-    def _listed(self, client: InstanceClient, page: Sequence[TaskRecord]) -> dict[str, State]:
-        """Read the states that a list tells; what it does not tell is asked one by one."""
+    def _listed(self, client: InstanceClient, page: Sequence[TaskRecord]) -> dict[str, State] | None:
+        """Read the states that a list of the active tasks tells; None where the instance cannot list them now."""
         wanted = {record.attempts[-1].instance_task_id for record in page}
         states: dict[str, State] = {}
         try:
@@ -94,19 +94,31 @@ class Sweeper:
                     break
         except DownstreamError as error:
             logger.info("listing tasks at %s failed, asking one by one: %s", client.base_url, error.text)
+            return None
         return states
 
     def _judge(
-        self, client: InstanceClient, record: TaskRecord, attempt: Attempt, listed: State | None
+        self, client: InstanceClient, record: TaskRecord, attempt: Attempt, listed: Mapping[str, State] | None
     ) -> Iterator[Transition]:
+        """Yield what is to be stored of a task, asking for it where the list does not tell.
+
+        A task that is missing in a list of active ones has ended, most likely: one request in full shows it.
+        """
         task_id = attempt.instance_task_id or ""
+        full = None
         try:
-            state = listed if listed is not None else client.get(task_id, "MINIMAL").state
+            if listed is None:
+                state = client.get(task_id, "MINIMAL").state
+            elif task_id in listed:
+                state = listed[task_id]
+            else:
+                full = client.get(task_id, "FULL")
+                state = full.state
             first = glance(record, attempt, state, client.dialect.final_error)
             if first.transition is not None:
                 yield first.transition
             if first.fetch:
-                yield final(record, attempt, client.get(task_id, "FULL"))
+                yield final(record, attempt, full or client.get(task_id, "FULL"))
         except TaskMissing:
             yield missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
         except DownstreamError as error:
