@@ -20,13 +20,19 @@ class ParameterValidator(ConnexionParameterValidator):  # type: ignore[misc]
     @staticmethod
     def validate_parameter(
         parameter_type: str, value: Any, param: Mapping[str, Any], param_name: str | None = None
-    ) -> str | None:
-        """Return what is wrong with a parameter, or None."""
-        where = f"{parameter_type} parameter {param_name or param['name']}"
+    ) -> None:
+        """Check a parameter.
+
+        Raises:
+            Problem: 400 with what is wrong with it.
+        """
         if value is None:
-            return f"{where}: is required" if param.get("required") else None
-        fault = fault_of(param.get("schema", param), value)
-        return f"{where}: {fault}" if fault else None
+            fault = "is required" if param.get("required") else None
+        else:
+            fault = fault_of(param.get("schema", param), value)
+        if fault:
+            kind = "header" if parameter_type == "header" else f"{parameter_type} parameter"
+            raise invalid([FieldError(f"{kind} {param_name or param['name']}", fault)])
 
 
 def fault_of(schema: Mapping[str, Any], value: Any) -> str | None:

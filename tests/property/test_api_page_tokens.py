@@ -1,5 +1,8 @@
 """Laws of page tokens."""
 
+import re
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,8 @@ from hypothesis import strategies as st
 from protes.api.page_tokens import read, write
 from protes.api.problems import Problem
 
-IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+IDS = st.from_regex(TASK_ID, fullmatch=True)
 FILTERS = st.tuples(
     st.text(max_size=20),
     st.none() | st.sampled_from(["QUEUED", "COMPLETE"]),
@@ -44,7 +48,5 @@ def test_a_damaged_token_never_leads_elsewhere_unnoticed(
     token = write(before, filters)
     place = data.draw(st.integers(0, len(token) - 1))
     damaged = token[:place] + token[place + 1 :]
-    try:
-        assert read(damaged, filters)  # a task id, at worst another one of the caller's own list
-    except Problem as problem:
-        assert problem.status == 400
+    with suppress(Problem):
+        assert TASK_ID.fullmatch(read(damaged, filters))  # at worst another place in the caller's own list

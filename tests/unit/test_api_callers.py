@@ -51,7 +51,7 @@ def test_the_token_makes_the_operator(scheme: str) -> None:
 
 def test_without_a_token_nobody_is_the_operator() -> None:
     assert not identify("Bearer None", None).is_operator
-    with pytest.raises(Problem, match="server.operator_token") as caught:
+    with pytest.raises(Problem, match=r"server\.operator_token") as caught:
         require_operator(ANONYMOUS)
     assert caught.value.status == 403
 

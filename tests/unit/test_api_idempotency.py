@@ -126,7 +126,7 @@ def test_on_an_earlier_base_path_it_is_a_task_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"subject": "bob"}, {"body": "other"}, {"prefix": "/w/0.3"}])
-def test_another_caller_body_or_root_is_another_submission(changed: dict[str, str]) -> None:
+def test_another_caller_body_or_root_is_another_submission(changed: dict[str, Any]) -> None:
     poster = Poster()
     poster.post("first", FIRST, seconds=9)
     assert poster.post("second", LATER, **changed) == "second"
@@ -151,9 +151,14 @@ def test_what_was_sent_again_and_is_slow_as_well_keeps_the_first_id() -> None:
 
 def test_a_slow_post_that_failed_is_remembered_as_it_may_have_been_stored() -> None:
     poster = Poster()
-    with pytest.raises(StoreUnavailable), poster.reposts.watch("", "hash", "", FIRST, "first"):
-        poster.clock.advance(9)
-        raise StoreUnavailable("locked")
+
+    def fail() -> None:
+        with poster.reposts.watch("", "hash", "", FIRST, "first"):
+            poster.clock.advance(9)
+            raise StoreUnavailable("locked")
+
+    with pytest.raises(StoreUnavailable):
+        fail()
     assert poster.post("second", LATER) == "first"
 
 

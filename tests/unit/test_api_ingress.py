@@ -199,7 +199,7 @@ def test_what_a_web_page_can_send_without_a_preflight_is_refused(content_type: s
     ],
 )
 def test_what_does_not_parse_is_refused_with_the_place(raw: bytes) -> None:
-    with pytest.raises(Problem, match="the body is not JSON: .") as caught:
+    with pytest.raises(Problem, match=r"the body is not JSON: .") as caught:
         parse_task(raw, "application/json")
     assert caught.value.status == 400
 
@@ -250,10 +250,20 @@ def test_empties_and_falsehoods_are_not_nulls() -> None:
     assert parse_task(json.dumps(task).encode(), "application/json") == task
 
 
-@pytest.mark.parametrize("raw", [b'{"name": "\\ud800"}', b'{"tags": {"\\udfff": ""}}', b'{"name": "\xed\xa0\x80"}'])
-def test_half_a_surrogate_pair_is_refused(raw: bytes) -> None:
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (b'{"name": "\\ud800"}', "name"),
+        (b'{"name": "\xed\xa0\x80"}', "name"),
+        (b'{"name": "\\ude00\\ud83d"}', "name"),
+        (b'{"executors": [{"command": ["a", "b\\udfff"]}]}', r"executors\[0\]\.command\[1\]"),
+        (b'{"tags": {"\\udfff": ""}}', "tags"),
+        (b'{"\\udfff": ""}', "body"),
+    ],
+)
+def test_half_a_character_is_refused_where_it_stands(raw: bytes, where: str) -> None:
     parsed = parse_task(raw, "application/json")
-    with pytest.raises(Problem, match="half of a surrogate pair") as caught:
+    with pytest.raises(Problem, match=f"^{where}: must be Unicode text, without lone surrogates") as caught:
         write_task(parsed)
     assert caught.value.status == 400
 

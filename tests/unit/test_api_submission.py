@@ -114,7 +114,7 @@ def test_only_a_configured_gateway_may_set_the_tags_of_gateways() -> None:
     with Harness(api={"upstream_gateways": ["gateway-one"]}) as gateway:
         record = stored(gateway, submission(tags, via="1.1 gateway-one"))
         assert json.loads(record.document)["tags"] == tags["tags"]
-    with Harness() as gateway, pytest.raises(Problem, match="api.upstream_gateways"):
+    with Harness() as gateway, pytest.raises(Problem, match=r"api\.upstream_gateways"):
         submit(gateway.services, ANONYMOUS, submission(tags, via="1.1 gateway-one"))
 
 
@@ -138,7 +138,7 @@ def test_a_key_gives_one_task_also_after_a_restart() -> None:
 def test_a_key_whose_first_task_never_became_durable_makes_it_so() -> None:
     with Harness() as gateway:
         first = submit(gateway.services, ANONYMOUS, submission(key=KEY))
-        gateway.stores.tasks.delete(first)  # as if the process had died between remembering the key and storing the task
+        gateway.stores.tasks.delete(first)  # as if the process had died before it stored the task
         assert submit(gateway.services, ANONYMOUS, submission(key=KEY)) == first
         assert gateway.stores.tasks.count() == 1
 

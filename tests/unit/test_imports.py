@@ -160,8 +160,9 @@ DEPENDENCIES = ("foca", "connexion", "flask", "flask_cors", "requests", "gunicor
 def test_importing_any_module_does_nothing() -> None:
     """In an empty environment, without sockets, processes or writes; `__main__` modules run when imported."""
     names = [module for module in MODULES if not module.endswith("__main__")]
+    script = f"DEPENDENCIES, PACKAGES = {DEPENDENCIES}, {PACKAGES}" + CHECK
     ended = subprocess.run(
-        [sys.executable, "-B", "-W", "ignore", "-c", f"DEPENDENCIES, PACKAGES = {DEPENDENCIES}, {PACKAGES}" + CHECK, *names],
+        [sys.executable, "-B", "-W", "ignore", "-c", script, *names],
         cwd=ROOT,
         env={key: value for key, value in os.environ.items() if key in ("SYSTEMROOT", "LD_LIBRARY_PATH")},
         capture_output=True,

@@ -119,7 +119,14 @@ def test_camel_case_with_zeros_left_out() -> None:
 def test_everything_null_or_empty_is_missing() -> None:
     """TESP, ga4gh-tes and new Funnel, which write every field."""
     assert read_task({"id": None, "state": None, "logs": None}) == SeenTask("", State.UNKNOWN)
-    empty = {"logs": None, "outputs": [], "metadata": None, "start_time": "", "end_time": None, "system_logs": []}
+    empty: dict[str, Any] = {
+        "logs": None,
+        "outputs": [],
+        "metadata": None,
+        "start_time": "",
+        "end_time": None,
+        "system_logs": [],
+    }
     assert log_of({"id": "t", "state": "RUNNING", "logs": [empty]}) == {"logs": [], "outputs": []}
 
 
