@@ -4,9 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from protes import __version__
+from protes.cli import demo, node
 from protes.cli.output import CliError, Exit
+
+Command = Callable[[argparse.Namespace], int]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _EXITS = "exit codes: 0 done, 1 refused or ended in an error, 2 usage or configuration, 3 the gateway does not answer"
@@ -15,7 +19,7 @@ _EXITS = "exit codes: 0 done, 1 refused or ended in an error, 2 usage or configu
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = _parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], int] = args.command
+    command: Command = args.command
     try:
         return command(args)
     except CliError as error:
@@ -27,6 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.OK
     except KeyboardInterrupt:
         return 130
+
+
+def _later(module: str, name: str) -> Command:
+    """Import a command's module when it runs: `protes list` need not load a web server."""
+
+    def run(args: argparse.Namespace) -> int:
+        function: Command = getattr(import_module(f"protes.cli.{module}"), name)
+        return function(args)
+
+    return run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,11 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_servers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from protes.cli import demo, node, serving
-
     for name, function, text in (
-        ("serve", serving.serve, "serve the gateway"),
-        ("check-config", serving.check_config, "check a configuration and print it without secrets"),
+        ("serve", _later("serving", "serve"), "serve the gateway"),
+        ("check-config", _later("serving", "check_config"), "check a configuration and print it without secrets"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", metavar="FILE", action="append", default=[], help="YAML file; may be repeated")
@@ -58,9 +70,7 @@ def _add_servers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from protes.cli import remote
-
-    def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def add(name: str, function: Command, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         url = os.environ.get("PROTES_URL", DEFAULT_URL)
         command.add_argument("--url", default=url, help=f"the gateway (PROTES_URL, else {DEFAULT_URL})")
@@ -68,10 +78,10 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         command.set_defaults(command=function)
         return command
 
-    add("instances", remote.instances, "print the instances the gateway knows")
+    add("instances", _later("remote", "instances"), "print the instances the gateway knows")
     for name, function, text in (
-        ("offers", remote.offers, "print what each instance would offer for a task"),
-        ("submit", remote.submit, "submit a task"),
+        ("offers", _later("remote", "offers"), "print what each instance would offer for a task"),
+        ("submit", _later("remote", "submit"), "submit a task"),
     ):
         command = add(name, function, text)
         command.add_argument("task", metavar="TASK.json", help="file with a TES task")
@@ -79,12 +89,12 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         if name == "submit":
             command.add_argument("--wait", action="store_true", help="wait for the end and print the output")
             command.add_argument("--timeout", type=float, default=86400, help="seconds to wait at most")
-    show = add("show", remote.show, "print a task")
+    show = add("show", _later("remote", "show"), "print a task")
     show.add_argument("--routing", action="store_true", help="also why it runs where it runs")
-    cancel = add("cancel", remote.cancel, "cancel a task")
+    cancel = add("cancel", _later("remote", "cancel"), "cancel a task")
     for command in (show, cancel):
         command.add_argument("id", metavar="ID", help="id of the task")
-    listing = add("list", remote.list_tasks, "print tasks, newest first")
+    listing = add("list", _later("remote", "list_tasks"), "print tasks, newest first")
     listing.add_argument("--state", help="only tasks in this state")
     listing.add_argument("--name-prefix", help="only tasks whose name starts so")
     listing.add_argument("--limit", type=int, default=25, help="tasks at most (below 2048)")

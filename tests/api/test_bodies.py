@@ -103,7 +103,9 @@ CWL_TES: dict[str, Any] = {
     "inputs": [{"name": "i", "url": "file:///in.txt", "path": "/var/lib/cwl/in.txt", "type": "FILE"}],
     "outputs": [{"path": "/var/spool/cwl", "url": "file:///out", "type": "DIRECTORY"}],
     "resources": {"cpu_cores": 1, "ram_gb": 1.0, "disk_gb": 1.0},
-    "executors": [{"image": "x", "command": ["echo"], "workdir": "/var/spool/cwl", "stdout": "/o", "env": {"HOME": "/"}}],
+    "executors": [
+        {"image": "x", "command": ["echo"], "workdir": "/var/spool/cwl", "stdout": "/o", "env": {"HOME": "/"}}
+    ],
     "tags": {},
 }
 
@@ -178,7 +180,7 @@ def test_unknown_fields_are_tolerated_and_not_stored(api: Api) -> None:
 
 @pytest.mark.parametrize("size", [128 * 1024, 2 * 1024 * 1024])
 def test_content_of_128_kib_and_more_is_kept_whole(api: Api, size: int) -> None:
-    content = ("ä\n\U0001f600\"\\" * size)[:size]
+    content = ('ä\n\U0001f600"\\' * size)[:size]
     task_id = api.create({**TASK, "inputs": [{"path": "/a", "content": content}]})
     assert api.task(task_id)["inputs"] == [{"path": "/a", "content": content, "type": "FILE"}]
 

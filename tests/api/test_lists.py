@@ -181,7 +181,9 @@ def test_times_of_a_list_descend(api: Api, thirty: list[str]) -> None:
     assert all(newer["creation_time"] > older["creation_time"] for newer, older in pairwise(listed))
 
 
-@pytest.mark.parametrize("query", ["unknown=1", "project=x", "tag=a", "Page_Size=0", "view=MINIMAL&nonsense", "%00=%00"])
+@pytest.mark.parametrize(
+    "query", ["unknown=1", "project=x", "tag=a", "Page_Size=0", "view=MINIMAL&nonsense", "%00=%00"]
+)
 def test_unknown_parameters_are_tolerated(api: Api, query: str) -> None:
     task_id = api.create()
     assert [task["id"] for task in api.get(f"/v1/tasks?{query}").json()["tasks"]] == [task_id]

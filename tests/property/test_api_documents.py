@@ -19,7 +19,9 @@ from protes.tes.documents import (
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 LEAF = st.booleans() | st.integers(-10, 10) | st.floats(-10, 10) | TEXT
 UNKNOWN = st.dictionaries(TEXT.map("x_".__add__), LEAF, max_size=2)
-JSON = st.recursive(st.none() | LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner), max_leaves=12)
+JSON = st.recursive(
+    st.none() | LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner), max_leaves=12
+)
 
 
 def objects(fields: tuple[str, ...], **known: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -29,7 +28,7 @@ _OBJECTS = (
 @cache
 def tes_document() -> Mapping[str, Any]:
     """The document as it is published."""
-    text = Path(openapi.__file__).with_name("tes.yaml").read_text(encoding="utf-8")
+    text = openapi.path("tes.yaml").read_text(encoding="utf-8")
     document: Mapping[str, Any] = yaml.safe_load(text)
     return document
 

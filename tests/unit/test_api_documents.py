@@ -1,7 +1,6 @@
 """The normal form of a task, and the table of fields against our own document."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ EXECUTOR: dict[str, Any] = {"image": "alpine", "command": ["true"]}
 
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
-    document = yaml.safe_load(Path(openapi.__file__).with_name("tes.yaml").read_text(encoding="utf-8"))
+    document = yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8"))
     found: dict[str, Any] = document["components"]["schemas"]
     return found
 

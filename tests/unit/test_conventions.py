@@ -17,6 +17,11 @@ MAY_READ_THE_CLOCK = {
 }
 """Every other file is handed a clock, so that tests can move time."""
 
+MAY_SLEEP = {
+    "tests/bench/__main__.py": "measures, and is no test",
+    "tests/faults/test_whole.py": "asks whole processes for minutes, up to a deadline of its own",
+}
+
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
 
@@ -88,6 +93,8 @@ def test_files_and_functions_have_one_job(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in SOURCE if path.name == "__init__.py"], ids=name_of)
 def test_packages_only_hand_on_names(path: Path) -> None:
     """No logic in `__init__.py`: imports, `__all__`, constants, a docstring."""
+    if name_of(path) == "openapi/__init__.py":
+        return  # a package of documents: its one function says where they lie
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         assert docstring or isinstance(node, ast.Import | ast.ImportFrom | ast.Assign), ast.unparse(node)
@@ -102,7 +109,8 @@ def test_fakes_are_servers_and_not_mocks(path: Path) -> None:
 @pytest.mark.parametrize("path", paths("tests"), ids=name_of)
 def test_tests_wait_with_a_deadline_and_never_for_a_fixed_time(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not {"time.sleep"} & ({*calls(tree)} | {*imported_names(tree)})
+    sleeps = "time.sleep" in {*calls(tree), *imported_names(tree)}
+    assert sleeps == (name_of(path) in MAY_SLEEP), "see tests/support/waiting.py"
 
 
 @pytest.mark.parametrize("package", ["protes", "middleware", "service_registry_client", "openapi"])

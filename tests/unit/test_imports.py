@@ -41,7 +41,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "protes.runner",
         "protes.store",
     ),
-    "protes.app": ("protes", "middleware"),
+    "protes.app": ("protes", "middleware", "openapi"),
     "protes.wsgi": ("protes.app", "protes.api.ingress"),
     "protes.cli": ("protes", "middleware"),
     "protes.demo": ("protes", "service_registry_client"),
