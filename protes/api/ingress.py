@@ -28,6 +28,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _PAGE_END = "/ui/"
 _DEEPEST = 32
+_DISCARDED = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -142,6 +144,8 @@ def read_body(environ: Environ, limit: int) -> bytes:
         if not _LENGTH.fullmatch(declared):
             raise invalid([FieldError("header Content-Length", "must be a number of bytes")])
         if int(declared) > limit:
+            if int(declared) <= _DISCARDED:
+                _discard(environ["wsgi.input"])
             raise too_large
         raw: bytes = environ["wsgi.input"].read(int(declared))
         if len(raw) < int(declared):
@@ -151,8 +155,16 @@ def read_body(environ: Environ, limit: int) -> bytes:
         return b""
     chunked: bytes = environ["wsgi.input"].read(limit + 1)
     if len(chunked) > limit:
+        _discard(environ["wsgi.input"])
         raise too_large
     return chunked
+
+
+def _discard(source: Any) -> None:
+    """Read the rest of a body: a client that is still sending when the connection closes never sees the answer."""
+    left = _DISCARDED
+    while left > 0 and (read := len(source.read(min(left, _CHUNK)))):
+        left -= read
 
 
 def parse_task(raw: bytes, content_type: str) -> dict[str, Any]:
@@ -226,7 +238,7 @@ def _refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
     body = body_of(problem)
     headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), *problem.headers.items()]
     if problem.status == 413:
-        # The rest of the body is not read, so the connection cannot carry another request.
+        # There may be more of the body than was read, so the connection cannot carry another request.
         headers.append(("Connection", "close"))
     start_response(f"{problem.status} {title_of(problem.status)}", headers)
     return [body]

@@ -11,12 +11,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from protes.demo.processes import Server
 from protes.demo.registry import BASE_PATH, create_registry_app
 
 _HOST = "127.0.0.1"
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """No line per request between the demo's own."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,8 @@ class DemoFederation:
         return server
 
     def _start_registry(self, urls: Mapping[str, str]) -> str:
-        self._registry = make_server(_HOST, 0, create_registry_app(registry_entries(urls)), threaded=True)
+        app = create_registry_app(registry_entries(urls))
+        self._registry = make_server(_HOST, 0, app, threaded=True, request_handler=_QuietHandler)
         threading.Thread(target=self._registry.serve_forever, daemon=True).start()
         return f"http://{_HOST}:{self._registry.server_port}{BASE_PATH}"
 

@@ -1,17 +1,12 @@
-"""`python -m protes.node`: the same as `protes node`."""
+"""`python -m protes.node`."""
 
 import argparse
 import sys
 
 from protes.node.command import add_arguments, run
 
-
-def main() -> int:
-    """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="protes node", description="Serve a small TES instance on this machine.")
-    add_arguments(parser)
-    return run(parser.parse_args())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+parser = argparse.ArgumentParser(
+    prog="python -m protes.node", description="A small TES server that runs commands on this machine, for trying out."
+)
+add_arguments(parser)
+sys.exit(run(parser.parse_args()))

@@ -1,160 +1,187 @@
-"""A node: TES 1.1.0 over HTTP in front of a pool that runs tasks on this machine."""
+"""The node's HTTP side: TES 1.1.0 under `/ga4gh/tes/v1`, and who is let in (DESIGN.md section 6, "Safe by default")."""
 
 import hmac
-import json
-import re
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
+from protes.api import problems
 from protes.api.guard import Guard
+from protes.api.problems import Problem
 from protes.clock import Clock
-from protes.node import views
-from protes.node.execution import Execution, detect_path_mode, kill_group
+from protes.node import document, listing, path_mode
+from protes.node.execution import Surroundings, execute
+from protes.node.files import Roots
 from protes.node.pool import Pool
-from protes.node.problems import Problem, register
-from protes.node.requests import check_cancel, page_token, read_page, read_task, read_view
-from protes.node.service_info import service_info, storage_roots
-from protes.node.settings import NodeSettings, PathMode
-from protes.node.task_files import Task
-from protes.node.tasks import TaskRegistry, UnknownTask
-from protes.tes.states import State
+from protes.node.records import Record
+from protes.node.service_info import service_info
+from protes.node.settings import NodeSettings
+from protes.node.tasks import Tasks
 
 BASE_PATH = "/ga4gh/tes/v1"
-_BEARER = re.compile(r"bearer +(.+)", re.IGNORECASE)
 
 
-class Node:
-    """A running node.
+@dataclass(frozen=True, slots=True)
+class NodeApp:
+    """A node at work.
 
     Attributes:
-        mode: how tasks see their paths.
-        wsgi: the app to serve.
+        wsgi: the WSGI application to serve.
+        mode: how tasks see their paths, `namespace` or `mapped`.
     """
 
-    def __init__(self, settings: NodeSettings, clock: Clock) -> None:
-        """Take over the directory and start the workers.
-
-        Raises:
-            DirectoryInUse: another node works in the directory.
-            OSError: the directory cannot be used.
-        """
-        self._settings = settings
-        self._clock = clock
-        settings.directory.mkdir(parents=True, exist_ok=True)
-        for root in storage_roots(settings):
-            root.mkdir(parents=True, exist_ok=True)
-        self.mode: PathMode = detect_path_mode(settings)
-        self._registry = TaskRegistry(settings.directory, clock, kill_group)
-        self._pool = Pool(settings.slots, self._registry, self._prepare)
-        self.wsgi = self._app()
+    wsgi: Flask
+    mode: path_mode.PathMode
+    _pool: Pool
+    _tasks: Tasks
 
     def close(self) -> None:
-        """Kill what runs, and stop."""
+        """End all tasks and leave the directory."""
         self._pool.close()
-        self._registry.close()
-
-    def _prepare(self, task: Task) -> Execution:
-        return Execution(
-            self._registry.contents(task).document,
-            self._registry.work_folder(task),
-            self._settings,
-            self.mode,
-            self._clock,
-            lambda: self._registry.move(task, State.RUNNING),
-            lambda group: self._registry.started(task, group),
-        )
-
-    def _app(self) -> Flask:
-        app = Flask(__name__, static_folder=None)
-        app.config["MAX_CONTENT_LENGTH"] = self._settings.max_body_bytes
-        app.url_map.merge_slashes = False  # nothing redirects: a POST would be lost
-        app.before_request(self._let_in)
-        register(app)
-        app.register_error_handler(UnknownTask, _on_unknown)
-        for method, path, view in (
-            ("GET", "/service-info", self._get_service_info),
-            ("GET", "/tasks", self._list_tasks),
-            ("POST", "/tasks", self._create_task),
-            ("GET", "/tasks/<task_id>", self._get_task),
-            ("POST", "/tasks/<task_id>:cancel", self._cancel_task),
-        ):
-            app.add_url_rule(BASE_PATH + path, view.__name__, view, methods=[method])
-        return app
-
-    def _let_in(self) -> None:
-        """Refuse web pages (403), then strangers (401)."""
-        guard = Guard.of("", self._settings.allowed_hosts, ())
-        refusal = guard.refusal(request.headers.get("Host"), request.headers.get("Origin"))
-        if refusal is not None:
-            header = refusal.partition(":")[0]
-            hint = "; names besides the loopback ones are given with --allowed-host" if header == "Host" else ""
-            raise Problem(403, f"header {header}: this node does not answer to it{hint}")
-        if self._settings.token is not None and not self._knows(request.headers.get("Authorization", "")):
-            raise Problem(
-                401, "header Authorization: must be Bearer and the node's token", headers={"WWW-Authenticate": "Bearer"}
-            )
-
-    def _knows(self, authorization: str) -> bool:
-        assert self._settings.token is not None  # noqa: S101 (the caller has looked)
-        match = _BEARER.fullmatch(authorization)
-        given = match[1].strip().encode() if match else b""
-        return hmac.compare_digest(given, self._settings.token.get_secret_value().encode())
-
-    def _get_service_info(self) -> Response:
-        return _answer(service_info(self._settings, self.mode))
-
-    def _list_tasks(self) -> Response:
-        page = read_page(request)
-        tasks, last = self._registry.page(page.wanted, page.size, page.before)
-        answer: dict[str, Any] = {"tasks": [shown for task in tasks if (shown := self._listed(task, page.view))]}
-        if last is not None:
-            answer["next_page_token"] = page_token(last)
-        return _answer(answer)
-
-    def _create_task(self) -> Response:
-        new = read_task(request, self._settings)
-        try:
-            task = self._registry.create(new.document, new.warnings)
-        except OSError as error:
-            raise Problem(503, f"the task cannot be stored: {error.strerror}", headers={"Retry-After": "5"}) from None
-        self._pool.submit(task)
-        return _answer({"id": task.id})
-
-    def _get_task(self, task_id: str) -> Response:
-        return _answer(self._shown(self._registry.get(task_id), read_view(request)))
-
-    def _cancel_task(self, task_id: str) -> Response:
-        check_cancel(request)
-        self._pool.cancel(self._registry.get(task_id))
-        return _answer({})
-
-    def _listed(self, task: Task, view: views.View) -> dict[str, Any] | None:
-        try:
-            return self._shown(task, view)
-        except UnknownTask:
-            return None  # removed for its age since the list was made
-
-    def _shown(self, task: Task, view: views.View) -> dict[str, Any]:
-        if view is views.View.MINIMAL:
-            return views.minimal(task)
-        contents = self._registry.contents(task)
-        return views.basic(task, contents) if view is views.View.BASIC else views.full(task, contents)
+        self._tasks.close()
 
 
-def create_node(settings: NodeSettings, clock: Clock) -> Node:
-    """Make a node and start it.
+def create_node_app(settings: NodeSettings, clock: Clock, environ: Mapping[str, str] | None = None) -> NodeApp:
+    """Open the node's directory, start its workers, and return it; call it after fork.
+
+    Args:
+        settings: what the node is told.
+        clock: for stamps and deadlines.
+        environ: environment variables of the node; by default those of this process.
 
     Raises:
-        DirectoryInUse: another node works in its directory.
-        OSError: the directory cannot be used.
+        DirectoryInUse: another node works in the directory.
+        NoNamespaces: the settings ask for namespaces, and the system does not allow them.
+        OSError: the directory cannot be made, read or written.
     """
-    return Node(settings, clock)
+    tasks = Tasks(settings.directory, clock)
+    try:
+        mode, why_not = path_mode.choose(settings)
+        folders = settings.roots or (settings.directory / "storage",)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except BaseException:
+        tasks.close()
+        raise
+    info = service_info(settings, mode, why_not, [folder.resolve() for folder in folders])
+    around = Surroundings(settings, mode, Roots(folders), os.environ if environ is None else environ, clock)
+    pool = Pool(settings.slots, lambda record: execute(record, around))
+    return NodeApp(_flask(settings, info, _Calls(settings, mode, tasks, pool)), mode, pool, tasks)
 
 
-def _answer(document: dict[str, Any]) -> Response:
-    return Response(json.dumps(document, ensure_ascii=False), content_type="application/json")
+class _Calls:
+    """The operations of TES 1.1.0."""
+
+    def __init__(self, settings: NodeSettings, mode: path_mode.PathMode, tasks: Tasks, pool: Pool) -> None:
+        self._limits = document.Limits(settings.slots, settings.ram_gb, settings.disk_gb)
+        self._metadata = {"node": settings.name, "path_mode": mode, "speed": f"{settings.speed:g}"}
+        self._tasks = tasks
+        self._pool = pool
+
+    def create(self) -> Response:
+        sent, notes = document.read(_body(), self._limits)
+        images = sorted({executor["image"] for executor in sent["executors"]})
+        notes.append(f"commands run as processes of the host; not used: image {', '.join(images)}")
+        record = self._tasks.create(sent, dict(self._metadata), notes)
+        self._pool.submit(record)
+        return jsonify({"id": record.id})
+
+    def list(self) -> Response:
+        view = listing.view_of(request.args)
+        found, more = self._tasks.page(listing.query_of(request.args))
+        answer: dict[str, Any] = {"tasks": [_shown(record, view) for record in found]}
+        if more:
+            answer["next_page_token"] = listing.token_after(found[-1].id)
+        return jsonify(answer)
+
+    def get(self, task_id: str) -> Response:
+        return jsonify(_shown(self._find(task_id), listing.view_of(request.args)))
+
+    def cancel(self, task_id: str) -> Response:
+        _body()
+        self._find(task_id).cancel()
+        return jsonify({})
+
+    def _find(self, task_id: str) -> Record:
+        record = self._tasks.get(task_id)
+        if record is None:
+            raise Problem(404, "there is no task with this id")
+        return record
 
 
-def _on_unknown(error: UnknownTask) -> tuple[str, int]:
-    raise Problem(404, f"id: there is no task {str(error)[:80]!r} here") from None
+def _flask(settings: NodeSettings, info: Mapping[str, Any], calls: _Calls) -> Flask:
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False
+    app.before_request(_admission(settings))
+    problems.register(app)
+    app.register_error_handler(RequestEntityTooLarge, _on_too_large)
+    app.register_error_handler(OSError, _on_disk)
+    app.add_url_rule(f"{BASE_PATH}/service-info", "service_info", lambda: jsonify(info), methods=["GET"])
+    app.add_url_rule(f"{BASE_PATH}/tasks", "create", calls.create, methods=["POST"])
+    app.add_url_rule(f"{BASE_PATH}/tasks", "list", calls.list, methods=["GET"])
+    app.add_url_rule(f"{BASE_PATH}/tasks/<task_id>", "get", calls.get, methods=["GET"])
+    app.add_url_rule(f"{BASE_PATH}/tasks/<task_id>:cancel", "cancel", calls.cancel, methods=["POST"])
+    return app
+
+
+def _admission(settings: NodeSettings) -> Any:
+    """Make the check that every request passes first: whoever passes it can run commands on this machine."""
+    guard = Guard.of("", settings.allowed_hosts, ())
+    expected = None if settings.token is None else settings.token.get_secret_value().encode()
+
+    def admit() -> None:
+        host, origin = request.headers.get("Host"), request.headers.get("Origin")
+        if guard.refusal(host, None) is not None:
+            raise Problem(403, "Host: this name is not one of the node's; --allowed-host lets it in")
+        if guard.refusal(host, origin) is not None:
+            raise Problem(403, "Origin: web pages may not call a node")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = token.strip().encode() if scheme.lower() == "bearer" else b""
+        if expected is not None and not hmac.compare_digest(given, expected):
+            raise Problem(401, "the node's bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+    return admit
+
+
+def _body() -> bytes:
+    """Return the body of a POST.
+
+    A page of another origin can send forms and plain text without being asked, so only JSON is taken. Clients cancel
+    without a body and then without a type.
+    """
+    body = request.get_data(cache=False)
+    if (body or request.mimetype) and request.mimetype != "application/json":
+        raise Problem(415, "Content-Type must be application/json")
+    return body
+
+
+def _shown(record: Record, view: str) -> dict[str, Any]:
+    match view:
+        case "MINIMAL":
+            return {"id": record.id, "state": str(record.state)}
+        case "BASIC":
+            return _typed(record.basic())
+        case _:
+            return _typed(record.full())
+
+
+def _typed(task: dict[str, Any]) -> dict[str, Any]:
+    """Fill in types that are not known yet with their default, which clients need."""
+    for part in (*task.get("inputs", ()), *task.get("outputs", ())):
+        part.setdefault("type", "FILE")
+    return task
+
+
+def _on_too_large(_: RequestEntityTooLarge) -> Response:
+    most = request.max_content_length
+    return problems.respond(Problem(413, f"the body must be at most {most} bytes"))
+
+
+def _on_disk(error: OSError) -> Response:
+    problem = Problem(503, f"the node's disk: {error.strerror}", headers={"Retry-After": "10"})
+    return problems.respond(problem)

@@ -64,13 +64,13 @@ class Collecting:
             pruned = path.removeprefix(output["path_prefix"]).lstrip("/")
             files += self._take_one(path, urls.below(output["url"], pruned), kind).files
         if not files:
-            return Collected(missing=f"nothing matches {output['path']}")
+            return Collected(missing=f"output {output['path']}: nothing matches")
         return Collected(tuple(files), kind)
 
     def _take_one(self, path: str, url: str, kind: str | None) -> Collected:
         source = self._workspace.locate(path)
         if not source.exists():
-            return Collected(missing=f"{path} does not exist")
+            return Collected(missing=f"output {path}: does not exist")
         if source.is_dir():
             if kind == "FILE":
                 raise TaskFailed("is a folder, but declared as FILE")

@@ -10,7 +10,7 @@ from protes.clock import Clock, rfc3339
 from protes.node.collecting import Collecting
 from protes.node.errors import Interrupted, TaskFailed
 from protes.node.files import Roots
-from protes.node.paths import clean
+from protes.node.paths import clean, fixed_folder, folder_of, is_pattern
 from protes.node.processes import Order, Process
 from protes.node.records import Record
 from protes.node.settings import NodeSettings, PathMode
@@ -44,9 +44,9 @@ class Surroundings:
 
 def execute(record: Record, surroundings: Surroundings) -> None:
     """Run a queued task to its end, whatever that is."""
-    root = record.folder / "root"
+    folder = record.folder / "work"
     try:
-        state = _Execution(record, surroundings, root).run()
+        state = _Execution(record, surroundings, folder).run()
         why = ""
     except Interrupted:
         state, why = State.SYSTEM_ERROR, ""  # or CANCELED, which `finish` knows
@@ -55,19 +55,20 @@ def execute(record: Record, surroundings: Surroundings) -> None:
     except OSError as error:
         state, why = State.SYSTEM_ERROR, f"{error.strerror}: {error.filename}" if error.filename else str(error)
     try:
-        remove(root)
+        remove(folder)
     except OSError as error:
         record.note(f"the task's files could not be deleted: {error.strerror}")
     record.finish(state, why)
 
 
 class _Execution:
-    def __init__(self, record: Record, surroundings: Surroundings, root: Path) -> None:
+    def __init__(self, record: Record, surroundings: Surroundings, folder: Path) -> None:
         self._record = record
+        self._folder = folder
         self._task = record.document
         self._by = surroundings
         self._clock = surroundings.clock
-        self._workspace: Workspace = create_workspace(surroundings.mode, root, self._task)
+        self._workspace: Workspace = create_workspace(surroundings.mode, folder / "root", self._task)
         web = Web(self._clock, record.go_on)
         self._staging = Staging(self._workspace, surroundings.roots, web, record.go_on)
         self._collecting = Collecting(self._workspace, surroundings.roots, web, record.go_on)
@@ -83,24 +84,34 @@ class _Execution:
         self._prepare()
         self._record.enter(State.RUNNING)
         failed = self._run_executors()
-        missing = self._collect()
+        self._record.go_on()
+        problems = self._collect()
         if failed:
+            for problem in problems:
+                self._record.note(problem)
             return State.EXECUTOR_ERROR
-        if missing:
-            raise TaskFailed("; ".join(missing))
+        if problems:
+            raise TaskFailed("; ".join(problems))
         return State.COMPLETE
 
     def _prepare(self) -> None:
         self._workspace.prepare()
         for volume in self._task.get("volumes", ()):
-            self._workspace.locate(volume).mkdir(parents=True, exist_ok=True)
+            self._make_folder(volume)
         for given in self._task.get("inputs", ()):
-            given["type"] = self._staging.bring(given)
+            self._record.set_type(given, self._staging.bring(given))
         for output in self._task.get("outputs", ()):
-            self._workspace.locate(output["path"]).parent.mkdir(parents=True, exist_ok=True)
+            if is_pattern(output["path"], output.get("path_prefix")):
+                self._make_folder(fixed_folder(output["path"]))
+            else:
+                # As where a folder is mounted: it is there, the command only fills it.
+                self._make_folder(output["path"] if output.get("type") == "DIRECTORY" else folder_of(output["path"]))
         for executor in self._task["executors"]:
-            if executor.get("workdir") and not self._workspace.is_hosts(executor["workdir"]):
-                self._workspace.locate(executor["workdir"]).mkdir(parents=True, exist_ok=True)
+            self._make_folder(executor.get("workdir") or "/")
+
+    def _make_folder(self, path: str) -> None:
+        if not self._workspace.is_hosts(path):
+            self._workspace.locate(path).mkdir(parents=True, exist_ok=True)
 
     def _run_executors(self) -> bool:
         """Run the commands in their order; return whether one of them has failed the task."""
@@ -112,18 +123,16 @@ class _Execution:
 
     def _run_executor(self, index: int, executor: Mapping[str, Any]) -> int:
         start = rfc3339(self._clock.now())
-        with _Streams(self._workspace, self._record.folder, index, executor) as streams:
+        with _Streams(self._workspace, self._folder, index, executor) as streams:
             process = Process(self._order(executor), streams.stdin, streams.stdout, streams.stderr)
-            self._record.process = process.identity
-            try:
-                with self._record.stopped_by(process.terminate), self._record.changing():
-                    pass  # which process it is must be on disk before the node may die
-            except OSError:
-                process.terminate()
-                process.wait()
-                raise
             with self._record.stopped_by(process.terminate):
-                code = process.wait()
+                try:
+                    self._record.started(process.identity)
+                finally:
+                    # Also where that could not be written: a command that nobody waits for must not run.
+                    if self._record.process is None:
+                        process.terminate()
+                    code = process.wait()
             texts = {name: self._tail(index, name, file) for name, file in streams.written()}
         with self._record.changing() as log:
             self._record.process = None
@@ -154,19 +163,25 @@ class _Execution:
         return text.lstrip("\ufffd") if size > most else text  # the cut may go through a character
 
     def _collect(self) -> list[str]:
-        """Take out all outputs; return what a successful task should have made and has not."""
-        missing = []
+        """Take all outputs out; return what of a successful task's outputs is missing or cannot go where it should."""
+        problems = []
+        taken: list[Mapping[str, str]] = []
         for output in self._task.get("outputs", ()):
-            collected = self._collecting.take(output)
+            try:
+                collected = self._collecting.take(output)
+            except TaskFailed as error:
+                problems.append(str(error))
+                continue
+            taken += collected.files
             if collected.type is not None:
-                output["type"] = collected.type
-            with self._record.changing() as log:
-                log["outputs"] += collected.files
-            if collected.missing and "*" not in output["path"] and "?" not in output["path"]:
-                missing.append(f"output {output['path']}: {collected.missing}")
+                self._record.set_type(output, collected.type)
+            if is_pattern(output["path"], output.get("path_prefix")) and collected.missing:
+                self._record.note(collected.missing)  # a pattern may match nothing
             elif collected.missing:
-                self._record.note(f"output {output['path']}: {collected.missing}")
-        return missing
+                problems.append(collected.missing)
+        with self._record.changing() as log:
+            log["outputs"] += taken
+        return problems
 
 
 class _Streams:

@@ -19,6 +19,11 @@ def ancestors(path: str) -> Iterator[str]:
         yield path
 
 
+def folder_of(path: str) -> str:
+    """Return the folder that a path is in."""
+    return posixpath.dirname(clean(path))
+
+
 def within(path: str, folders: Collection[str]) -> bool:
     """Whether a clean path is one of the folders or below one."""
     return path in folders or any(each in folders for each in ancestors(path))

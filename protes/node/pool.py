@@ -1,170 +1,87 @@
-"""Run tasks in the order they came, as many at once as the node has cores."""
+"""Runs queued tasks, first in, first out, as many at once as there are slots."""
 
 import logging
 import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from protes.node.task_files import Task
-from protes.node.tasks import TaskRegistry
+from protes.node.records import Record
 from protes.tes.states import State
 
 logger = logging.getLogger(__name__)
 
-_STOP_SECONDS = 8.0
-STOPPED = "the node was stopped before the task ended"
-
-
-class Outcome(Protocol):
-    """How a task ended."""
-
-    @property
-    def state(self) -> State:
-        """The final state."""
-
-    @property
-    def log(self) -> dict[str, Any]:
-        """The `tesTaskLog`."""
-
-
-class Work(Protocol):
-    """A task being run."""
-
-    def run(self) -> Outcome:
-        """Run it to its end."""
-
-    def cancel(self) -> None:
-        """Make `run` return CANCELED soon; from any thread, any number of times."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """What runs, and how many slots it holds."""
-
-    task: Task
-    work: Work
-    slots: int
+_CLOSE_SECONDS = 8.0
 
 
 class Pool:
-    """Worker threads; every task holds at least one slot, so there are never more threads than slots.
+    """Worker threads, one per slot; a task occupies as many slots as it asks for cores. Safe under threads."""
 
-    First in, first out: a task that needs more slots than are free waits at the head, and none behind it overtakes it,
-    so that it is never starved.
-    """
-
-    def __init__(self, slots: int, registry: TaskRegistry, prepare: Callable[[Task], Work]) -> None:
-        """Start the workers; `prepare` makes what runs a task, without doing any of it."""
-        self._slots = slots
+    def __init__(self, slots: int, execute: Callable[[Record], None]) -> None:
+        """Run tasks with `execute`, which ends them."""
+        self._execute = execute
         self._free = slots
-        self._registry = registry
-        self._prepare = prepare
-        self._queue: deque[Task] = deque()
-        self._running: dict[str, Started] = {}
-        self._canceled: set[str] = set()
-        self._closing = False
+        self._queue: deque[Record] = deque()
+        self._running: set[Record] = set()
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=self._serve, name=f"slot-{n}", daemon=True) for n in range(slots)]
+        self._closed = False
+        self._threads = [threading.Thread(target=self._work, name=f"node-{n}", daemon=True) for n in range(slots)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: Task) -> None:
-        """Queue a task."""
+    def submit(self, record: Record) -> None:
+        """Run a task when all before it have been started and enough slots are free."""
         with self._changed:
-            canceled = task.id in self._canceled  # by somebody who found it in a list before it came here
-            if not canceled:
-                self._queue.append(task)
+            if not self._closed:
+                self._queue.append(record)
                 self._changed.notify()
-        if canceled:
-            self._cancel_waiting(task)
-
-    def cancel(self, task: Task) -> None:
-        """Cancel a task: at once where it waits, else as soon as its processes are gone; nothing where it has ended."""
-        with self._changed:
-            waiting = task in self._queue
-            if waiting:
-                self._queue.remove(task)
-                self._changed.notify_all()  # the next at the head may need fewer slots
-            started = self._running.get(task.id)
-            if not task.state.finished:
-                self._canceled.add(task.id)
-            if started is not None:
-                self._registry.move(task, State.CANCELING)
-        if waiting:
-            self._cancel_waiting(task)
-        elif started is not None:
-            started.work.cancel()
+                return
+        record.stop("the node was stopped before the task was started")
 
     def close(self) -> None:
-        """Stop: running tasks are killed and end in SYSTEM_ERROR; waiting ones do so at the next start."""
+        """End all tasks, running and waiting, as SYSTEM_ERROR, and wait for the threads."""
         with self._changed:
-            self._closing = True
+            self._closed = True
+            left = [*self._queue, *self._running]
             self._queue.clear()
-            running = list(self._running.values())
             self._changed.notify_all()
-        for started in running:
-            started.work.cancel()
+        for record in left:
+            record.stop("the node was stopped while the task was active")
         for thread in self._threads:
-            thread.join(_STOP_SECONDS)
+            thread.join(_CLOSE_SECONDS)
 
-    def _cancel_waiting(self, task: Task) -> None:
-        self._registry.finish(task, State.CANCELED, _empty_log("canceled before it was started"))
-        with self._changed:
-            self._canceled.discard(task.id)
-
-    def _serve(self) -> None:
-        while (started := self._take()) is not None:
+    def _work(self) -> None:
+        while (record := self._next()) is not None:
             try:
-                self._run(started)
+                self._execute(record)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the task ends and the thread goes on)
+                logger.error("task %s failed unexpectedly", record.id, exc_info=error)
+                record.finish(State.SYSTEM_ERROR, "an unexpected error of the node; it has been logged")
             finally:
-                self._give_back(started)
+                self._give_back(record)
 
-    def _take(self) -> Started | None:
-        """Wait for the head of the queue to fit and take it; None when the pool closes."""
+    def _next(self) -> Record | None:
         with self._changed:
-            while not self._closing:
-                if self._queue and slots_of(self._queue[0], self._slots) <= self._free:
-                    task = self._queue.popleft()
-                    started = Started(task, self._prepare(task), slots_of(task, self._slots))
-                    self._free -= started.slots
-                    self._running[task.id] = started
-                    self._registry.move(task, State.INITIALIZING)
-                    return started
+            while not self._closed:
+                while self._queue and self._queue[0].state.finished:
+                    self._queue.popleft()  # cancelled while it waited
+                if self._queue and slots_of(self._queue[0].document) <= self._free:
+                    record = self._queue.popleft()
+                    self._free -= slots_of(record.document)
+                    self._running.add(record)
+                    self._changed.notify()  # the next one may fit as well
+                    return record
                 self._changed.wait()
             return None
 
-    def _run(self, started: Started) -> None:
-        try:
-            outcome = started.work.run()
-            state, log = outcome.state, outcome.log
-        except Exception:
-            # A fault of ours must not take the slot with it.
-            logger.exception("task %s: it could not be run", started.task.id)
-            state, log = State.SYSTEM_ERROR, _empty_log("the node failed to run the task; its log says why")
+    def _give_back(self, record: Record) -> None:
         with self._changed:
-            stopped = state is State.CANCELED and started.task.id not in self._canceled
-        if stopped:
-            # CANCELED is for what a client asked for (DESIGN.md section 4).
-            state, log = State.SYSTEM_ERROR, {**log, "system_logs": [*log.get("system_logs", ()), STOPPED]}
-        self._registry.finish(started.task, state, log)
-
-    def _give_back(self, started: Started) -> None:
-        with self._changed:
-            del self._running[started.task.id]
-            self._canceled.discard(started.task.id)
-            self._free += started.slots
-            self._changed.notify_all()
+            self._free += slots_of(record.document)
+            self._running.discard(record)
+            self._changed.notify()
 
 
-def slots_of(task: Task, slots: int) -> int:
-    """Return how many of a node's slots a task holds: its cores, rounded up."""
-    document: Mapping[str, Any] = task.contents.document if task.contents else {}
-    cores: float = document.get("resources", {}).get("cpu_cores", 1)
-    return min(slots, max(1, math.ceil(cores)))
-
-
-def _empty_log(line: str) -> dict[str, Any]:
-    return {"logs": [], "outputs": [], "system_logs": [line]}
+def slots_of(document: Mapping[str, Any]) -> int:
+    """Return how many slots a task occupies: a whole number of cores, at least one."""
+    return max(1, math.ceil(document.get("resources", {}).get("cpu_cores", 1)))

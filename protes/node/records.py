@@ -109,6 +109,25 @@ class Record:
         with self._lock:
             self._document["logs"][0]["system_logs"].append(text)
 
+    def set_type(self, part: dict[str, Any], kind: str) -> None:
+        """Fill in the type of one of the task's inputs or outputs, durable with the next change."""
+        with self._lock:
+            part["type"] = kind
+
+    def started(self, process: Mapping[str, int]) -> None:
+        """Remember which process works for the task, on disk before the node may die.
+
+        Raises:
+            OSError: it cannot be written; then it is not remembered.
+        """
+        with self._lock:
+            self.process = process
+            try:
+                self._save()
+            except OSError:
+                self.process = None
+                raise
+
     def enter(self, state: State) -> None:
         """Go on to an active state.
 

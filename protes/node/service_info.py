@@ -1,34 +1,50 @@
-"""What a node says of itself: service-info of TES 1.1.0."""
+"""What the node says of itself (GA4GH Service Info 1.0.0, TES 1.1.0 `tesServiceInfo`)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from protes import __version__
 from protes.node.settings import NodeSettings, PathMode
 
-_PATHS = {
-    "namespace": "a task sees the absolute paths it names, a /tmp of its own included, in a mount namespace",
-    "mapped": "absolute paths that a task declares are mapped into its folder, and rewritten in its commands",
+SERVICE_ID = "org.ga4gh.protes.node"
+
+_MODES: dict[PathMode, str] = {
+    "namespace": (
+        "Path mode namespace: each task has a mount namespace with a private root, in which it sees its own absolute "
+        "paths and a fresh /tmp, and the host's other folders read-only."
+    ),
+    "mapped": (
+        "Path mode mapped: the paths that a task declares are mapped into a folder of its own and rewritten in command "
+        "arguments, values of environment variables, workdir, stdin, stdout and stderr; other paths, /tmp among them, "
+        "are the host's."
+    ),
 }
 
 
-def storage_roots(settings: NodeSettings) -> tuple[Path, ...]:
-    """Return the folders that file URLs may lead into."""
-    return settings.roots or (settings.directory / "storage",)
+def service_info(settings: NodeSettings, mode: PathMode, why_not: str, roots: Sequence[Path]) -> dict[str, Any]:
+    """Make the answer of GET /service-info.
 
-
-def service_info(settings: NodeSettings, mode: PathMode) -> dict[str, Any]:
-    """Make the document: no key beyond the specification's, as some clients refuse any."""
+    Args:
+        settings: the node's.
+        mode: how tasks see their paths.
+        why_not: why that is not a namespace though one was wanted, else "".
+        roots: folders that `file://` URLs may name.
+    """
+    description = (
+        "For trying out and for tests: runs commands as processes of this machine, without containers; images are "
+        f"not used. {_MODES[mode]}"
+    )
+    if why_not:
+        description += f" ({why_not}.)"
     return {
-        "id": "org.ga4gh.protes.node",
+        "id": SERVICE_ID,
         "name": settings.name,
         "type": {"group": "org.ga4gh", "artifact": "tes", "version": "1.1.0"},
-        "description": (
-            "For trying out and for tests: commands run as processes on the host, not in containers; "
-            f"images are named but not used. Paths: {mode}, {_PATHS[mode]}."
-        ),
-        "organization": {"name": "protes", "url": "https://www.ga4gh.org"},
+        "description": description,
+        "organization": {"name": "protes", "url": "https://example.org"},
+        "environment": "test",
         "version": __version__,
-        "storage": [root.absolute().as_uri() for root in storage_roots(settings)],
+        "storage": [*(root.as_uri() for root in roots), "http://", "https://"],
         "tesResources_backend_parameters": [],
     }

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,10 +182,32 @@ def _remove(folder: Path) -> None:
     """Remove a folder, also where a task took our own permissions away; what stays is said and harms nothing."""
     if not folder.exists():
         return
+    if _holds_mounts(folder):
+        # Tasks mount folders of the host in namespaces of their own; should one ever show here, it must not be emptied.
+        logger.error("%s is left alone: something is mounted in it", folder)
+        return
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        for root, _, _ in os.walk(folder):
-            os.chmod(root, 0o700)  # noqa: PTH101 (also where root holds bytes no text has)
+        folder.chmod(0o700)
+        for root, names, _ in os.walk(folder):
+            for name in names:
+                _open_up(Path(root, name))
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         logger.warning("%s cannot be removed", folder)
+
+
+def _open_up(folder: Path) -> None:
+    if not folder.is_symlink():
+        with suppress(OSError):
+            folder.chmod(0o700)
+
+
+def _holds_mounts(folder: Path) -> bool:
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    # Spaces in mount points are written \\040 (proc(5)).
+    inside = str(folder.resolve()).replace(" ", "\\040") + "/"
+    return any(line.split(" ")[4].startswith(inside) for line in mounts)
