@@ -145,7 +145,7 @@ def read_body(environ: Environ, limit: int) -> bytes:
             raise invalid([FieldError("header Content-Length", "must be a number of bytes")])
         if int(declared) > limit:
             if int(declared) <= _DISCARDED:
-                _discard(environ["wsgi.input"])
+                _discard(environ["wsgi.input"], int(declared))
             raise too_large
         raw: bytes = environ["wsgi.input"].read(int(declared))
         if len(raw) < int(declared):
@@ -155,14 +155,13 @@ def read_body(environ: Environ, limit: int) -> bytes:
         return b""
     chunked: bytes = environ["wsgi.input"].read(limit + 1)
     if len(chunked) > limit:
-        _discard(environ["wsgi.input"])
+        _discard(environ["wsgi.input"], _DISCARDED)
         raise too_large
     return chunked
 
 
-def _discard(source: Any) -> None:
-    """Read the rest of a body: a client that is still sending when the connection closes never sees the answer."""
-    left = _DISCARDED
+def _discard(source: Any, left: int) -> None:
+    """Read `left` bytes of a body: a client that is still sending when the connection closes never sees the answer."""
     while left > 0 and (read := len(source.read(min(left, _CHUNK)))):
         left -= read
 

@@ -28,23 +28,23 @@ class CliError(Exception):
         self.code = code
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]], out: TextIO = sys.stdout) -> None:
-    """Print rows in columns as wide as they need."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], out: TextIO | None = None) -> None:
+    """Print rows in columns as wide as they need, on standard output unless said otherwise."""
     texts = [[_cell(each) for each in row] for row in (headers, *rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(headers))]
     for number, row in enumerate(texts):
         line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        print(line, file=out)
+        print(line, file=out or sys.stdout)
         if number == 0:
-            print("  ".join("-" * width for width in widths), file=out)
+            print("  ".join("-" * width for width in widths), file=out or sys.stdout)
 
 
-def as_json(value: Any, out: TextIO = sys.stdout) -> None:
+def as_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2, default=str), file=out)
+    print(json.dumps(value, indent=2, default=str))
 
 
-def offers_table(offers: Sequence[Mapping[str, Any]], out: TextIO = sys.stdout) -> None:
+def offers_table(offers: Sequence[Mapping[str, Any]]) -> None:
     """Print offers and reasons, best first."""
     rows = [
         (
@@ -58,7 +58,7 @@ def offers_table(offers: Sequence[Mapping[str, Any]], out: TextIO = sys.stdout) 
         )
         for each in offers
     ]
-    table(("RANK", "INSTANCE", "COST", "SECONDS", "SCORE", "BASIS", "WHY NOT"), rows, out)
+    table(("RANK", "INSTANCE", "COST", "SECONDS", "SCORE", "BASIS", "WHY NOT"), rows)
 
 
 def _money(cost: Mapping[str, str] | None) -> str:

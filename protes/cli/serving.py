@@ -8,7 +8,8 @@ from typing import Any
 from middleware import MiddlewareConfigError, build_chain
 from protes.app import create_gateway
 from protes.cli.output import CliError, Exit, as_json
-from protes.config.loading import ConfigError, load
+from protes.config.loading import ConfigError, Loaded, load
+from protes.federation.merge import check_urls
 from protes.http_server import PortTaken, StartFailed
 from protes.http_server import serve as serve_http
 from protes.store.protocols import StoreError
@@ -16,11 +17,7 @@ from protes.store.protocols import StoreError
 
 def serve(args: Namespace) -> int:
     """Serve the gateway until it is told to stop."""
-    try:
-        loaded = load(args.config, os.environ, _overrides(args))
-        build_chain(loaded.settings.chain)
-    except (ConfigError, MiddlewareConfigError) as error:
-        raise CliError(f"the configuration cannot be used: {error}", Exit.USAGE) from None
+    loaded = _load(args)
     server = loaded.settings.server
 
     def create() -> Any:
@@ -50,13 +47,20 @@ def serve(args: Namespace) -> int:
 
 def check_config(args: Namespace) -> int:
     """Say whether a configuration can be used, and print it without secrets."""
+    loaded = _load(args)
+    as_json(json.loads(loaded.settings.model_dump_json()))
+    return Exit.OK
+
+
+def _load(args: Namespace) -> Loaded:
+    """Read the configuration and check what can be checked before anything is started."""
     try:
         loaded = load(args.config, os.environ, _overrides(args))
+        check_urls(loaded.settings.instances)
         build_chain(loaded.settings.chain)
     except (ConfigError, MiddlewareConfigError) as error:
         raise CliError(f"the configuration cannot be used: {error}", Exit.USAGE) from None
-    as_json(json.loads(loaded.settings.model_dump_json()))
-    return Exit.OK
+    return loaded
 
 
 def _overrides(args: Namespace) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from protes.clock import Clock
-from protes.config.loading import ConfigError
 from protes.config.settings import Settings
 from protes.federation.clients import Clients
 from protes.federation.codec import probed_from_json, probed_to_json
 from protes.federation.health import Health
 from protes.federation.known import FederationView, KnownInstance, Probed
-from protes.federation.merge import key_of, merge
+from protes.federation.merge import check_urls, merge
 from protes.federation.prober import Prober
 from protes.federation.registries import Registries
 from protes.store.protocols import Records, TaskStore
@@ -52,7 +51,7 @@ class Federation:
         self._lock = threading.Lock()
         self._view = FederationView()
         self._viewed_at: float | None = None
-        _check_urls(settings)
+        check_urls(settings.instances)
 
     def view(self) -> FederationView:
         """Return a snapshot at most half a second old; waits for no instance and no registry."""
@@ -139,16 +138,3 @@ class Federation:
         now = self._clock.now()
         stored = self._records.scan(_PROBE_KIND, "", now, limit=20_000)
         return {each.key: probed_from_json(each.value) for each in stored}
-
-
-def _check_urls(settings: Settings) -> None:
-    """Refuse configured URLs that are none, and two instances at one URL."""
-    keys: dict[str, str] = {}
-    for each in settings.instances:
-        try:
-            key = key_of(each.url)
-        except ValueError as problem:
-            raise ConfigError(f"custom.instances: {each.id}: url: {problem}") from None
-        if key in keys:
-            raise ConfigError(f"custom.instances: {each.id} has the same URL as {keys[key]}")
-        keys[key] = each.id

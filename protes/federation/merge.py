@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from protes.config.loading import ConfigError
 from protes.config.settings import Declared, InstanceSettings
 from protes.federation.known import KnownInstance
 from service_registry_client import normalise_url
@@ -81,3 +82,20 @@ def _free_id(entry: Listed, taken: Sequence[str] | set[str]) -> str:
     wanted = _NOT_IN_IDS.sub("-", entry.name).strip("-._")[:50] or _NOT_IN_IDS.sub("-", host).strip("-._")[:50]
     candidates = (wanted if n == 1 else f"{wanted}-{n}" for n in range(1, len(taken) + 2))
     return next(each for each in candidates if each not in taken)
+
+
+def check_urls(configured: Iterable[InstanceSettings]) -> None:
+    """Refuse configured URLs that are none, and two instances at one URL.
+
+    Raises:
+        ConfigError: names the instance.
+    """
+    keys: dict[str, str] = {}
+    for each in configured:
+        try:
+            key = key_of(each.url)
+        except ValueError as problem:
+            raise ConfigError(f"custom.instances: {each.id}: url: {problem}") from None
+        if key in keys:
+            raise ConfigError(f"custom.instances: {each.id} has the same URL as {keys[key]}")
+        keys[key] = each.id

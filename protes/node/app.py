@@ -13,13 +13,14 @@ from protes.api import problems
 from protes.api.guard import Guard
 from protes.api.problems import Problem
 from protes.clock import Clock
-from protes.node import document, listing, path_mode
+from protes.node import document, listing
 from protes.node.execution import Surroundings, execute
 from protes.node.files import Roots
+from protes.node.path_mode import choose
 from protes.node.pool import Pool
 from protes.node.records import Record
 from protes.node.service_info import service_info
-from protes.node.settings import NodeSettings
+from protes.node.settings import NodeSettings, PathMode
 from protes.node.tasks import Tasks
 
 BASE_PATH = "/ga4gh/tes/v1"
@@ -35,7 +36,7 @@ class NodeApp:
     """
 
     wsgi: Flask
-    mode: path_mode.PathMode
+    mode: PathMode
     _pool: Pool
     _tasks: Tasks
 
@@ -60,7 +61,7 @@ def create_node_app(settings: NodeSettings, clock: Clock, environ: Mapping[str, 
     """
     tasks = Tasks(settings.directory, clock)
     try:
-        mode, why_not = path_mode.choose(settings)
+        mode, why_not = choose(settings)
         folders = settings.roots or (settings.directory / "storage",)
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def create_node_app(settings: NodeSettings, clock: Clock, environ: Mapping[str, 
 class _Calls:
     """The operations of TES 1.1.0."""
 
-    def __init__(self, settings: NodeSettings, mode: path_mode.PathMode, tasks: Tasks, pool: Pool) -> None:
+    def __init__(self, settings: NodeSettings, mode: PathMode, tasks: Tasks, pool: Pool) -> None:
         self._limits = document.Limits(settings.slots, settings.ram_gb, settings.disk_gb)
         self._metadata = {"node": settings.name, "path_mode": mode, "speed": f"{settings.speed:g}"}
         self._tasks = tasks

@@ -1,6 +1,8 @@
 """`python -m protes.node` and `protes node`: the command line of a node."""
 
 import argparse
+import ipaddress
+import math
 import sys
 from pathlib import Path
 
@@ -18,14 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the node's options."""
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to bind to (%(default)s); others need a token")
-    add("--port", type=int, default=8001, help="port to bind to; 0 takes any free one (%(default)s)")
+    add("--port", type=int, default=8090, help="port to bind to; 0 takes any free one (%(default)s)")
     add("--directory", type=Path, default=Path("node"), help="private folder for tasks and state (%(default)s)")
     add("--name", default="node", help="its name for people (%(default)s)")
     add("--token-file", type=Path, metavar="FILE", help="file with the bearer token that every request must have")
+    add("--open", action="store_true", help="let everybody who reaches the address run commands here, without a token")
     add("--slots", type=_positive, default=2, help="cores (%(default)s)")
-    add("--ram-gb", type=float, help="memory of one task at most, GB")
-    add("--disk-gb", type=float, help="disk of one task at most, GB")
-    add("--speed", type=float, default=1.0, help="told to tasks in PROTES_NODE_SPEED (%(default)s)")
+    add("--ram-gb", type=_amount, help="memory of one task at most, GB")
+    add("--disk-gb", type=_amount, help="disk of one task at most, GB")
+    add("--speed", type=_amount, default=1.0, help="told to tasks in PROTES_NODE_SPEED (%(default)s)")
     roots = "folder that file:// URLs may name, may be repeated (storage in the node's folder)"
     add("--root", type=Path, metavar="DIR", action="append", default=[], help=roots)
     hosts = "name that requests may carry in Host besides loopback names, may be repeated"
@@ -38,8 +41,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve a node until it is told to stop; return the exit code."""
     try:
         settings = _settings(args)
-        if settings.token is None and args.host.lower() not in LOOPBACK_NAMES:
-            raise ValueError(f"at {args.host} anybody could run commands here: give a --token-file")
+        if settings.token is None and not args.open and not _is_loopback(args.host):
+            raise ValueError(
+                f"at {args.host} anybody could run commands here: give a --token-file, or --open to let them"
+            )
         run_node(settings, args.host, args.port)
     except (ValueError, PortTaken) as error:
         sys.stderr.write(f"protes node: {error}\n")
@@ -70,6 +75,22 @@ def _read_token(path: Path) -> SecretStr:
     if not token:
         raise ValueError(f"{path} is empty; it must hold the token")
     return SecretStr(token)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError("must be a number above 0")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -1,6 +1,5 @@
 """Files of this machine: which ones a task may name, and copying."""
 
-import os
 import shutil
 import stat
 import tempfile
@@ -79,17 +78,17 @@ def tree(folder: Path, follow: Callable[[Path], Path]) -> Iterator[tuple[str, Pa
 def _walk(
     folder: Path, prefix: str, follow: Callable[[Path], Path], above: frozenset[tuple[int, int]]
 ) -> Iterator[tuple[str, Path]]:
-    for name in sorted(os.listdir(folder)):
-        real = follow(folder / name)
+    for entry in sorted(folder.iterdir()):
+        real = follow(entry)
         try:
             mode = real.stat().st_mode
         except FileNotFoundError:
             continue
         if stat.S_ISREG(mode):
-            yield f"{prefix}{name}", real
+            yield f"{prefix}{entry.name}", real
         elif stat.S_ISDIR(mode) and _identity(real) not in above:
-            yield f"{prefix}{name}", real
-            yield from _walk(real, f"{prefix}{name}/", follow, above | {_identity(real)})
+            yield f"{prefix}{entry.name}", real
+            yield from _walk(real, f"{prefix}{entry.name}/", follow, above | {_identity(real)})
 
 
 def _identity(folder: Path) -> tuple[int, int]:

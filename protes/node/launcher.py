@@ -1,9 +1,10 @@
+# ruff: noqa: PTH
+# (`os` instead of `pathlib`: this starts for every command, and start-up counts)
 """Runs one command of a task: started by the node as a program of its own, with the standard library alone.
 
 It is the leader of a session and process group, and adopts whatever the command leaves behind, so that nothing of a
 task outlives it: neither daemons, nor after a cancellation, nor after the death of the node. Where the task has a
 private root, the command sees a mount namespace that holds the task's own folders and, read-only, those of the host.
-(`os` instead of `pathlib`: it starts for every command, and start-up counts.)
 
 Standard input is a pipe from the node: first one line of JSON, what to do; its end means that the node is gone.
 Standard output and error are the command's. What became of it is written to a descriptor named in the order.

@@ -8,6 +8,7 @@ far up as possible: a folder is mounted whole unless something of the task lies 
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from protes.node.paths import ancestors, within
 
@@ -44,7 +45,7 @@ def plan(own: Collection[str], opened: Collection[str], kept: Collection[str]) -
     mine = {path for path in (*own, *FRESH) if not within(path, SYSTEM)}
     folders = {path for path in opened if not within(path, SYSTEM)} | {"/"}
     folders |= {above for path in mine | folders for above in ancestors(path)}
-    shown = {path for path in kept if path != "/" and within(path, mine) and os.path.isdir(path)}
+    shown = {path for path in kept if path != "/" and within(path, mine) and Path(path).is_dir()}
     binds = dict.fromkeys(shown, True)
     links: dict[str, str] = {}
     for folder in sorted(folders):
@@ -54,7 +55,7 @@ def plan(own: Collection[str], opened: Collection[str], kept: Collection[str]) -
             if path in mine or path in folders:
                 continue
             if entry.is_symlink():
-                links[path] = os.readlink(path)
+                links[path] = str(Path(path).readlink())
             else:
                 binds[path] = entry.is_dir()
     return Layout(tuple(sorted(folders | set(FRESH))), binds, links)

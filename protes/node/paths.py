@@ -32,7 +32,7 @@ def within(path: str, folders: Collection[str]) -> bool:
 def is_pattern(path: str, path_prefix: str | None) -> bool:
     """Whether the path of an output has wildcards.
 
-    A bracket alone is a wildcard only where a `path_prefix` says that wildcards are meant: brackets are common in names.
+    A bracket alone is one only where a `path_prefix` says that wildcards are meant: brackets are common in names.
     """
     return "*" in path or "?" in path or ("[" in path and bool(path_prefix))
 

@@ -55,7 +55,8 @@ class Pool:
         while (record := self._next()) is not None:
             try:
                 self._execute(record)
-            except Exception as error:  # noqa: BLE001 (whatever it is, the task ends and the thread goes on)
+            except Exception as error:
+                # Whatever it is, the task ends and the thread goes on.
                 logger.error("task %s failed unexpectedly", record.id, exc_info=error)
                 record.finish(State.SYSTEM_ERROR, "an unexpected error of the node; it has been logged")
             finally:
@@ -84,4 +85,5 @@ class Pool:
 
 def slots_of(document: Mapping[str, Any]) -> int:
     """Return how many slots a task occupies: a whole number of cores, at least one."""
-    return max(1, math.ceil(document.get("resources", {}).get("cpu_cores", 1)))
+    cores: float = document.get("resources", {}).get("cpu_cores", 1)
+    return max(1, math.ceil(cores))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from protes.clock import SystemClock
 from protes.http_server import Create, StartFailed, serve
-from protes.node.app import BASE_PATH, create_node_app
+from protes.node.app import BASE_PATH, NodeApp, create_node_app
 from protes.node.path_mode import NoNamespaces
 from protes.node.settings import NodeSettings
 from protes.node.tasks import DirectoryInUse
@@ -27,10 +27,18 @@ def run_node(settings: NodeSettings, host: str, port: int) -> None:
     """
     if host not in _ANY_ADDRESS:
         settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, host))
-    serve(_creating(settings), host=host, port=port, threads=_THREADS, on_ready=_say_where)
+    nodes: list[NodeApp] = []
+
+    def say_where(url: str) -> None:
+        # In the worker process, where the node has been made.
+        line = f"protes node {settings.name} serves TES at {url}{BASE_PATH} ({nodes[-1].mode} paths)\n"
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+    serve(_creating(settings, nodes), host=host, port=port, threads=_THREADS, on_ready=say_where)
 
 
-def _creating(settings: NodeSettings) -> Create:
+def _creating(settings: NodeSettings, nodes: list[NodeApp]) -> Create:
     def create() -> object:
         try:
             node = create_node_app(settings, SystemClock())
@@ -38,11 +46,7 @@ def _creating(settings: NodeSettings) -> Create:
             raise StartFailed(str(error)) from None
         except OSError as error:
             raise StartFailed(f"{error.filename}: {error.strerror}") from None
+        nodes.append(node)
         return node.wsgi, node.close
 
     return create  # type: ignore[return-value]
-
-
-def _say_where(url: str) -> None:
-    sys.stdout.write(f"protes node serves TES at {url}{BASE_PATH}\n")
-    sys.stdout.flush()

@@ -113,7 +113,7 @@ class Tasks:
 
     def page(self, query: Query) -> tuple[list[Record], bool]:
         """Return one page, newest first, and whether there is more."""
-        found = []
+        found: list[Record] = []
         for record in self._before(query.before):
             if query.fits(record):
                 if len(found) == query.limit:

@@ -1,4 +1,4 @@
-"""Where inputs come from and outputs go: `file://` URLs, bare absolute paths, and `http(s)://` (TES 1.1.0, `tesInput.url`)."""
+"""Where inputs come from and outputs go: `file://` and `http(s)://` URLs, bare absolute paths (TES 1.1.0)."""
 
 from urllib.parse import quote, unquote, urlsplit
 

@@ -146,7 +146,7 @@ class _Mapped:
     """Declared paths lie below `root` and are rewritten wherever a command is told them."""
 
     private_root = False
-    binds = ()
+    binds: tuple[str, ...] = ()
 
     def __init__(self, root: Path, own: set[str], opened: set[str]) -> None:
         self.root = root
@@ -190,7 +190,7 @@ def _names(workspace: Workspace, folder: str, part: str) -> list[str]:
     if not is_pattern(part, "yes"):
         return [part]
     try:
-        names = sorted(os.listdir(workspace.locate(folder)))
+        names = sorted(each.name for each in workspace.locate(folder).iterdir())
     except OSError:
         return []
     # fnmatch knows [!x] as POSIX does; a leading dot must be written out.

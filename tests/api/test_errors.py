@@ -179,6 +179,13 @@ def test_a_body_past_the_limit(configured: Api, path: str, chunked: bool) -> Non
     assert "4096 bytes (server.max_body_bytes)" in problem_of(answer, 413)["detail"]
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_sends_far_too_much_still_gets_its_answer(configured: Api, chunked: bool) -> None:
+    parts = [b"x" * 100_000] * 100
+    answer = configured.post("/v1/tasks", data=iter(parts) if chunked else b"".join(parts), headers=JSON)
+    problem_of(answer, 413)
+
+
 def test_a_body_up_to_the_limit_is_taken(configured: Api) -> None:
     rest = 4096 - len(json.dumps({**TASK, "description": ""}))
     configured.create({**TASK, "description": "x" * rest})

@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from protes.clock import Clock, SystemClock
-from protes.node.app import create_node
+from protes.node.app import create_node_app
 from protes.node.settings import NodeSettings
 from tests.support.servers import serve_wsgi
 from tests.support.waiting import wait_until
@@ -66,7 +66,7 @@ class NodeClient:
 @contextmanager
 def running_node(directory: Path, clock: Clock | None = None, **settings: Any) -> Iterator[NodeClient]:
     """Run a node in a directory."""
-    node = create_node(NodeSettings(name="test", directory=directory, **settings), clock or SystemClock())
+    node = create_node_app(NodeSettings(name="test", directory=directory, **settings), clock or SystemClock())
     try:
         with serve_wsgi(node.wsgi) as root:
             yield NodeClient(root)

@@ -111,18 +111,35 @@ class Unreadable(BytesIO):
         raise AssertionError("the body must not be read")
 
 
-def test_a_body_declared_too_large_is_refused_unread() -> None:
+@pytest.mark.parametrize("headers", [{"CONTENT_LENGTH": "200000"}, {"HTTP_TRANSFER_ENCODING": "chunked"}])
+def test_a_body_too_large_is_refused_when_it_has_been_sent(headers: dict[str, str]) -> None:
+    source = BytesIO(b"x" * 200_000)
     with pytest.raises(Problem, match=r"larger than 1024 bytes \(server\.max_body_bytes\)") as caught:
-        read_body({"wsgi.input": Unreadable(), "CONTENT_LENGTH": str(LIMIT + 1)}, LIMIT)
+        read_body({"wsgi.input": source, **headers}, LIMIT)
     assert caught.value.status == 413
+    assert source.read() == b""
 
 
-def test_a_chunked_body_is_read_no_further_than_the_limit() -> None:
-    source = BytesIO(b"x" * LIMIT * 10)
+class Endless(BytesIO):
+    """An input that never ends."""
+
+    total = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
+        assert size >= 0, "the whole of it would be read"
+        self.total += size
+        return b"x" * size
+
+
+def test_a_body_without_end_is_not_read_for_ever() -> None:
     with pytest.raises(Problem) as caught:
-        read_body({"wsgi.input": source, "HTTP_TRANSFER_ENCODING": "chunked"}, LIMIT)
+        read_body({"wsgi.input": Unreadable(), "CONTENT_LENGTH": str(10**12)}, LIMIT)
     assert caught.value.status == 413
-    assert source.tell() == LIMIT + 1
+    source = Endless()
+    with pytest.raises(Problem):
+        read_body({"wsgi.input": source, "HTTP_TRANSFER_ENCODING": "chunked"}, LIMIT)
+    assert source.total < 100_000_000
 
 
 def test_a_body_without_length_is_none() -> None:

@@ -1,16 +1,16 @@
 """What a node takes as a task, and how it says no."""
 
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protes.node.settings import NodeSettings
-from protes.node.validation import errors_of
+from protes.api.problems import Problem
+from protes.node.document import Limits, read
 
-SETTINGS = NodeSettings(name="node", directory=Path("unused"), slots=4, ram_gb=8, disk_gb=10)
+LIMITS = Limits(cpu_cores=4, ram_gb=8, disk_gb=10)
 EXECUTOR = {"image": "debian", "command": ["true"]}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -20,7 +20,13 @@ JSON = st.recursive(
 
 
 def fields(document: dict[str, Any]) -> list[str]:
-    return [error.field for error in errors_of(document, SETTINGS)]
+    try:
+        read(json.dumps(document).encode(), LIMITS)
+    except Problem as problem:
+        assert problem.status == 400
+        assert all(error.field in problem.detail and error.detail for error in problem.errors)
+        return [error.field for error in problem.errors]
+    return []
 
 
 def test_a_whole_task_is_taken() -> None:
@@ -39,7 +45,7 @@ def test_a_whole_task_is_taken() -> None:
         "volumes": ["/vol"],
         "tags": {"a": "", "": "b"},
     }
-    assert errors_of(document, SETTINGS) == []
+    assert fields(document) == []
 
 
 @pytest.mark.parametrize(
@@ -103,8 +109,8 @@ def test_every_error_is_told_but_no_flood() -> None:
 
 
 def test_a_node_without_bounds_takes_any_memory() -> None:
-    unbounded = NodeSettings(name="node", directory=Path("unused"), slots=1)
-    assert errors_of({"executors": [EXECUTOR], "resources": {"ram_gb": 4000, "disk_gb": 9000}}, unbounded) == []
+    document = {"executors": [EXECUTOR], "resources": {"ram_gb": 4000, "disk_gb": 9000}}
+    read(json.dumps(document).encode(), Limits(cpu_cores=1, ram_gb=None, disk_gb=None))
 
 
 @given(
@@ -116,5 +122,4 @@ def test_a_node_without_bounds_takes_any_memory() -> None:
     )
 )
 def test_no_document_breaks_it(document: dict[str, Any]) -> None:
-    errors = errors_of(document, SETTINGS)
-    assert all(error.field and error.detail for error in errors)
+    fields(document)  # checks what it says, and lets nothing but problems through
