@@ -103,14 +103,15 @@ class _Calls:
         return jsonify(_shown(self._find(task_id), listing.view_of(request.args)))
 
     def cancel(self, task_id: str) -> Response:
-        _body()
+        if _body().strip() not in (b"", b"{}", b"null"):
+            raise Problem(400, "the body must be empty, {} or null")
         self._find(task_id).cancel()
         return jsonify({})
 
     def _find(self, task_id: str) -> Record:
         record = self._tasks.get(task_id)
         if record is None:
-            raise Problem(404, "there is no task with this id")
+            raise Problem(404, f"id: there is no task {task_id[:80]!r} here")
         return record
 
 

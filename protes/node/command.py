@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -14,39 +15,43 @@ from protes.node.serve import run_node
 from protes.node.settings import NodeSettings
 
 _OK, _USAGE = 0, 2
+_MOST_SLOTS = 4096
+
+
+class _UsageError(Exception):
+    """The command cannot be carried out as given; the text says what to change."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the node's options."""
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to bind to (%(default)s); others need a token")
-    add("--port", type=int, default=8090, help="port to bind to; 0 takes any free one (%(default)s)")
-    add("--directory", type=Path, default=Path("node"), help="private folder for tasks and state (%(default)s)")
-    add("--name", default="node", help="its name for people (%(default)s)")
-    add("--token-file", type=Path, metavar="FILE", help="file with the bearer token that every request must have")
+    add("--host", default="127.0.0.1", help="address to bind to (default: %(default)s)")
+    add("--port", type=int, default=8090, help="port to bind to; 0: any free one (default: %(default)s)")
+    add("--directory", type=Path, default=Path("protes-node"), help="its private folder (default: ./%(default)s)")
+    add("--name", default="node", help="name for people (default: %(default)s)")
+    add("--token-file", type=Path, metavar="FILE", help="file with the bearer token that requests must carry")
     add("--open", action="store_true", help="let everybody who reaches the address run commands here, without a token")
-    add("--slots", type=_positive, default=2, help="cores (%(default)s)")
-    add("--ram-gb", type=_amount, help="memory of one task at most, GB")
-    add("--disk-gb", type=_amount, help="disk of one task at most, GB")
-    add("--speed", type=_amount, default=1.0, help="told to tasks in PROTES_NODE_SPEED (%(default)s)")
-    roots = "folder that file:// URLs may name, may be repeated (storage in the node's folder)"
+    add("--slots", type=_positive_whole, default=os.cpu_count() or 1, help="cores to give to tasks (default: all)")
+    add("--ram-gb", type=_positive, metavar="GB", help="memory of one task at most (default: not bounded)")
+    add("--disk-gb", type=_positive, metavar="GB", help="disk of one task at most (default: not bounded)")
+    add("--speed", type=_positive, default=1.0, help="told to tasks in PROTES_NODE_SPEED (default: %(default)s)")
+    roots = "folder that file URLs may lead into, may be repeated (default: storage in the private folder)"
     add("--root", type=Path, metavar="DIR", action="append", default=[], help=roots)
-    hosts = "name that requests may carry in Host besides loopback names, may be repeated"
-    add("--allowed-host", metavar="NAME", action="append", default=[], help=hosts)
-    modes = "how tasks see their absolute paths (%(default)s: namespace where the system allows it)"
-    add("--path-mode", choices=("auto", "namespace", "mapped"), default="auto", help=modes)
+    add("--allowed-host", action="append", default=[], metavar="NAME", help="name that requests may carry in Host")
+    modes = ("auto", "namespace", "mapped")
+    add("--path-mode", choices=modes, default="auto", help="how tasks see their paths (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve a node until it is told to stop; return the exit code."""
+    """Serve a node until it is told to stop; return the exit code, 2 where the options cannot be carried out."""
     try:
         settings = _settings(args)
         if settings.token is None and not args.open and not _is_loopback(args.host):
-            raise ValueError(
-                f"at {args.host} anybody could run commands here: give a --token-file, or --open to let them"
+            raise _UsageError(
+                f"at {args.host} others could run commands on this machine: give a --token-file, or --open to let them"
             )
         run_node(settings, args.host, args.port)
-    except (ValueError, PortTaken) as error:
+    except (_UsageError, PortTaken) as error:
         sys.stderr.write(f"protes node: {error}\n")
         return _USAGE
     return _OK
@@ -70,31 +75,32 @@ def _settings(args: argparse.Namespace) -> NodeSettings:
 def _read_token(path: Path) -> SecretStr:
     try:
         token = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise _UsageError(f"cannot read {path}: {reason}") from None
     if not token:
-        raise ValueError(f"{path} is empty; it must hold the token")
+        raise _UsageError(f"{path} is empty; it must hold the token")
     return SecretStr(token)
 
 
 def _is_loopback(host: str) -> bool:
-    if host.lower() in LOOPBACK_NAMES:
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host.lower() in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def _amount(text: str) -> float:
-    number = float(text)
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError("must be a number above 0")
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
     return number
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+def _positive_whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_SLOTS:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MOST_SLOTS}, not {text!r}")
+    return int(text)

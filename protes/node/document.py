@@ -1,7 +1,6 @@
 """The task document that POST /tasks takes (TES 1.1.0, `tesTask`): read, checked, and kept as it was sent."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,6 +12,8 @@ from protes.node import urls
 from protes.node.paths import is_pattern
 
 _MOST_ERRORS = 20
+_DEEPEST = 32
+_LARGEST_AMOUNT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,13 @@ def read(body: bytes, limits: Limits) -> tuple[dict[str, Any], list[str]]:
         Problem: 400 with every error, each with the path of its field.
     """
     try:
-        sent = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        sent = _cleaned(json.loads(body, parse_constant=_no_constant))
+    except RecursionError:
+        raise Problem(400, "body: is nested too deeply") from None
+    except ValueError as error:
+        raise Problem(400, f"body: is not JSON: {error}") from None
     try:
-        document = Task.model_validate(_without_nulls(sent)).model_dump(exclude_unset=True)
+        document = Task.model_validate(sent).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise invalid([_in_words(each) for each in error.errors()[:_MOST_ERRORS]]) from None
     errors = list(_meaning(document, limits))[:_MOST_ERRORS]
@@ -53,24 +56,28 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _without_nulls(value: Any) -> Any:
+def _cleaned(value: Any, depth: int = 0) -> Any:
+    """Leave out members that are null, and check that all text is text.
+
+    Raises:
+        RecursionError: it is nested deeper than any task.
+        ValueError: it holds half of a surrogate pair, which no file and no process can be given.
+    """
+    if depth > _DEEPEST:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+        return {_cleaned(key): _cleaned(each, depth + 1) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_cleaned(each, depth + 1) for each in value]
+    if isinstance(value, str):
+        value.encode()
+    return value
 
 
 def _system_text(text: str) -> str:
     """Check what is handed to the operating system."""
     if "\0" in text:
         raise ValueError("must not hold a NUL character")
-    return _encodable(text)
-
-
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must not hold half a surrogate pair") from None
     return text
 
 
@@ -102,8 +109,8 @@ def _variable(name: str) -> str:
 def _amount(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
-    if not math.isfinite(value) or value < 0:
-        raise ValueError("must be a number that is not negative")
+    if not 0 <= value <= _LARGEST_AMOUNT:
+        raise ValueError(f"must be a number from 0 to {_LARGEST_AMOUNT}")
     return int(value) if value == int(value) else value
 
 
@@ -122,10 +129,10 @@ class Input(_Part):
 
     name: str = ""
     description: str = ""
-    url: Annotated[str, AfterValidator(_encodable)] = ""
+    url: str = ""
     path: Place
     type: Annotated[str, Field(pattern="^(FILE|DIRECTORY)$")] = "FILE"
-    content: Annotated[str, AfterValidator(_encodable)] = ""
+    content: str = ""
     streamable: bool = False
 
 
@@ -134,7 +141,7 @@ class Output(_Part):
 
     name: str = ""
     description: str = ""
-    url: Annotated[str, AfterValidator(_encodable)]
+    url: str
     path: Place
     path_prefix: OptionalPath = ""
     type: Annotated[str, Field(pattern="^(FILE|DIRECTORY)$")] = "FILE"

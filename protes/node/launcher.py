@@ -1,5 +1,6 @@
-# ruff: noqa: PTH
-# (`os` instead of `pathlib`: this starts for every command, and start-up counts)
+# ruff: noqa: PTH110, PTH123, PTH208
+# `os` instead of `pathlib`: this starts for every command, and start-up counts.
+
 """Runs one command of a task: started by the node as a program of its own, with the standard library alone.
 
 It is the leader of a session and process group, and adopts whatever the command leaves behind, so that nothing of a

@@ -1,10 +1,11 @@
 """A node behind gunicorn."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 from protes.clock import SystemClock
-from protes.http_server import Create, StartFailed, serve
+from protes.http_server import StartFailed, WsgiApp, serve
 from protes.node.app import BASE_PATH, NodeApp, create_node_app
 from protes.node.path_mode import NoNamespaces
 from protes.node.settings import NodeSettings
@@ -29,24 +30,22 @@ def run_node(settings: NodeSettings, host: str, port: int) -> None:
         settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, host))
     nodes: list[NodeApp] = []
 
-    def say_where(url: str) -> None:
-        # In the worker process, where the node has been made.
-        line = f"protes node {settings.name} serves TES at {url}{BASE_PATH} ({nodes[-1].mode} paths)\n"
-        sys.stdout.write(line)
-        sys.stdout.flush()
-
-    serve(_creating(settings, nodes), host=host, port=port, threads=_THREADS, on_ready=say_where)
-
-
-def _creating(settings: NodeSettings, nodes: list[NodeApp]) -> Create:
-    def create() -> object:
-        try:
-            node = create_node_app(settings, SystemClock())
-        except (DirectoryInUse, NoNamespaces) as error:
-            raise StartFailed(str(error)) from None
-        except OSError as error:
-            raise StartFailed(f"{error.filename}: {error.strerror}") from None
+    def create() -> tuple[WsgiApp, Callable[[], None]]:
+        node = _create(settings)
         nodes.append(node)
         return node.wsgi, node.close
 
-    return create  # type: ignore[return-value]
+    def ready(url: str) -> None:
+        sys.stdout.write(f"protes node {settings.name} serves TES at {url}{BASE_PATH} ({nodes[-1].mode} paths)\n")
+        sys.stdout.flush()
+
+    serve(create, host=host, port=port, threads=_THREADS, on_ready=ready)
+
+
+def _create(settings: NodeSettings) -> NodeApp:
+    try:
+        return create_node_app(settings, SystemClock())
+    except (DirectoryInUse, NoNamespaces) as error:
+        raise StartFailed(str(error)) from None
+    except OSError as error:
+        raise StartFailed(f"the node cannot start: {error}") from None

@@ -1,5 +1,7 @@
 """Forward once: what becomes of a task when a submission meets trouble (DESIGN.md section 4)."""
 
+from typing import NoReturn
+
 import pytest
 
 from protes.store.records import Phase
@@ -229,7 +231,7 @@ def test_a_crash_between_intent_and_answer_neither_loses_nor_doubles_the_task() 
     class Crash(BaseException):
         pass
 
-    def crash(*_: object) -> None:
+    def crash(*_: object) -> NoReturn:
         raise Crash
 
     with FakeTes() as fake, Harness(instance("a", fake)) as gateway:

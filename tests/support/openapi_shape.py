@@ -72,6 +72,8 @@ class _Reader:
     def _fact(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         flat = self._flat(schema)
         fact = {key: flat[key] for key in _STRUCTURAL if key in flat}
+        if "$ref" in schema:
+            fact["ref"] = _name(schema)
         if "enum" in fact:
             fact["enum"] = sorted(fact["enum"])
         for key in ("items", "additionalProperties"):

@@ -22,11 +22,13 @@ JSON = st.recursive(
 def fields(document: dict[str, Any]) -> list[str]:
     try:
         read(json.dumps(document).encode(), LIMITS)
-    except Problem as problem:
-        assert problem.status == 400
-        assert all(error.field in problem.detail and error.detail for error in problem.errors)
-        return [error.field for error in problem.errors]
-    return []
+    except Problem as refusal:
+        found = refusal
+    else:
+        return []
+    assert found.status == 400
+    assert all(error.field in found.detail and error.detail for error in found.errors)
+    return [error.field for error in found.errors]
 
 
 def test_a_whole_task_is_taken() -> None:
@@ -57,7 +59,6 @@ def test_a_whole_task_is_taken() -> None:
         ({"executors": [{"image": "", "command": ["true"]}]}, "executors[0].image"),
         ({"executors": [EXECUTOR, {"image": "i"}]}, "executors[1].command"),
         ({"executors": [{"image": "i", "command": []}]}, "executors[0].command"),
-        ({"executors": [{"image": "i", "command": [""]}]}, "executors[0].command"),
         ({"executors": [{"image": "i", "command": "true"}]}, "executors[0].command"),
         ({"executors": [{"image": "i", "command": ["a\0b"]}]}, "executors[0].command[0]"),
         ({"executors": [{"image": "i", "command": ["true", 1]}]}, "executors[0].command[1]"),
@@ -66,7 +67,7 @@ def test_a_whole_task_is_taken() -> None:
         ({"executors": [{**EXECUTOR, "stdout": "w"}]}, "executors[0].stdout"),
         ({"executors": [{**EXECUTOR, "stderr": "w"}]}, "executors[0].stderr"),
         ({"executors": [{**EXECUTOR, "env": {"A": 1}}]}, "executors[0].env.A"),
-        ({"executors": [{**EXECUTOR, "env": {"A=B": ""}}]}, "executors[0].env"),
+        ({"executors": [{**EXECUTOR, "env": {"A=B": ""}}]}, "executors[0].env.A=B"),
         ({"executors": [{**EXECUTOR, "ignore_error": "yes"}]}, "executors[0].ignore_error"),
         ({"inputs": [{"url": "/x"}]}, "inputs[0].path"),
         ({"inputs": [{"path": "x", "url": "/x"}]}, "inputs[0].path"),
@@ -75,7 +76,6 @@ def test_a_whole_task_is_taken() -> None:
         ({"inputs": [{"path": "/x", "url": "relative"}]}, "inputs[0].url"),
         ({"inputs": [{"path": "/x", "url": "http://[/x"}]}, "inputs[0].url"),
         ({"inputs": [{"path": "/x", "url": "/x", "type": "file"}]}, "inputs[0].type"),
-        ({"inputs": [{"path": "/x", "content": "x", "type": "DIRECTORY"}]}, "inputs[0].type"),
         ({"inputs": {}}, "inputs"),
         ({"outputs": [{"path": "/x"}]}, "outputs[0].url"),
         ({"outputs": [{"path": "/x", "url": ""}]}, "outputs[0].url"),
@@ -92,10 +92,9 @@ def test_a_whole_task_is_taken() -> None:
         ({"resources": {"ram_gb": 8.5}}, "resources.ram_gb"),
         ({"resources": {"ram_gb": -1}}, "resources.ram_gb"),
         ({"resources": {"disk_gb": 11}}, "resources.disk_gb"),
-        ({"resources": {"disk_gb": float("inf")}}, "resources.disk_gb"),
         (
             {"resources": {"backend_parameters": {"a": "b"}, "backend_parameters_strict": True}},
-            "resources.backend_parameters",
+            "resources.backend_parameters.a",
         ),
     ],
 )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any, get_args
 
 import pytest
@@ -138,9 +139,13 @@ def _closed(name: str) -> dict[str, Any]:
     return schemas
 
 
+@cache
+def _validator(name: str, schema: str) -> Draft4Validator:
+    return Draft4Validator({"$ref": f"#/components/schemas/{schema}", "components": {"schemas": _closed(name)}})
+
+
 def _faults(name: str, schema: str, answer: Any) -> list[str]:
-    validator = Draft4Validator({"$ref": f"#/components/schemas/{schema}", "components": {"schemas": _closed(name)}})
-    return [f"{list(error.absolute_path)}: {error.message}" for error in validator.iter_errors(answer)]
+    return [f"{list(error.absolute_path)}: {error.message}" for error in _validator(name, schema).iter_errors(answer)]
 
 
 def _fits(name: str, schema: str, response: TestResponse) -> dict[str, Any]:

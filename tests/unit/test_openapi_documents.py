@@ -31,7 +31,8 @@ SERVED: Mapping[str, tuple[str, ...]] = {
 
 OURS_ALONE = ("Problem",)
 SPECIFIED_KEYWORDS = frozenset(
-    "type format enum default readOnly required properties items additionalProperties allOf $ref description example".split()
+    ("type", "format", "enum", "default", "readOnly", "required", "properties", "items", "additionalProperties")
+    + ("allOf", "$ref", "description", "example")
 )
 """What TES 1.1.0 and Service Info 1.0.0 say schemas with; any other keyword would refuse what they allow."""
 

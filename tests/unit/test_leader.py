@@ -1,0 +1,28 @@
+"""One process leads; another takes over when it no longer renews."""
+
+from protes.clock import ManualClock
+from protes.config.settings import Settings
+from protes.identity import gateway_id
+from protes.leader import Leadership
+from protes.store.memory import MemoryRecords
+
+
+def test_one_leads_and_another_takes_over_after_its_time() -> None:
+    records, clock = MemoryRecords(), ManualClock()
+    first, second = Leadership(records, clock, "first"), Leadership(records, clock, "second")
+    assert first.held()
+    assert not second.held()
+    for _ in range(10):
+        clock.advance(2)
+        assert first.held()
+        assert not second.held()
+    clock.advance(7)
+    assert second.held()
+    assert not first.held()
+
+
+def test_the_gateway_id_is_made_once_and_kept() -> None:
+    records, clock = MemoryRecords(), ManualClock()
+    made = gateway_id(Settings(), records, clock)
+    assert gateway_id(Settings(), records, clock) == made
+    assert gateway_id(Settings(gateway_id="configured-id"), records, clock) == "configured-id"
