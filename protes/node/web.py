@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+import urllib3
 
 from protes.clock import Clock
 from protes.node.errors import TaskFailed
@@ -33,10 +34,11 @@ class Web:
         until = self._clock.monotonic() + _TOTAL_SECONDS
         try:
             with self._call("GET", url, stream=True) as answer, target.open("wb") as file:
-                for chunk in answer.iter_content(_CHUNK_BYTES):
+                # What has come, not a whole chunk: else a server that drips is never interrupted.
+                while chunk := answer.raw.read1(_CHUNK_BYTES):
                     self._check(until)
                     file.write(chunk)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TaskFailed(f"cannot download {shown(url)}: {_reason(error)}") from None
 
     def upload(self, source: Path, url: str) -> int:
@@ -99,15 +101,13 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     match error:
-        case requests.ConnectTimeout() | requests.ReadTimeout():
+        case requests.ConnectTimeout() | requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
             return "the server does not answer"
         case requests.exceptions.SSLError():
             return "the server's certificate cannot be verified"
-        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return "the answer broke off"
-        case requests.ConnectionError():
+        case requests.ConnectionError() | urllib3.exceptions.ProtocolError():
             return "no connection, or it broke off"
         case _:
             return type(error).__name__

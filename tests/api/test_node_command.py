@@ -112,7 +112,9 @@ def test_it_can_be_opened_to_others(tmp_path: Path) -> None:
 
 def test_the_token_comes_from_a_file(tmp_path: Path) -> None:
     token = tmp_path / "token"
-    assert "cannot read" in run("--token-file", str(token), "--directory", str(tmp_path / "n")).stderr
+    absent = run("--token-file", str(token), "--directory", str(tmp_path / "n"))
+    assert absent.returncode == 2
+    assert str(token) in absent.stderr
     token.write_text(" \n")
     empty = run("--token-file", str(token), "--directory", str(tmp_path / "n"))
     assert empty.returncode == 2
