@@ -53,16 +53,17 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
     """Make the task durable and return its id.
 
     Raises:
-        Problem: 400 with what is wrong, 422 for a reused key, 508 for a loop of gateways.
+        Problem: 400 with what is wrong, or why no instance can ever run it; 422 for a reused key; 508 for a loop of
+            gateways.
     """
     via = gateways_passed(submission, parts.gateway_id)
     record = prepare(parts, caller, submission, via)
     body = fingerprint(record.document, json.dumps(dict(record.preference), sort_keys=True))
     if submission.key is not None:
         task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
-        return _store(parts, _with_id(record, task_id))
+        return _store(parts, record, task_id)
     with parts.reposts.watch(caller.subject, body, submission.prefix, submission.base, record.id) as task_id:
-        return _store(parts, _with_id(record, task_id))
+        return _store(parts, record, task_id)
 
 
 def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...] = ()) -> TaskRecord:
@@ -80,7 +81,7 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         raise invalid(errors)
     task = normalise(document)
     now = parts.clock.now()
-    record = TaskRecord(
+    return TaskRecord(
         id=new_task_id(now),
         owner=caller.subject,
         created_at=now,
@@ -92,10 +93,6 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         due_at=now,
         enqueued_until=now + _FIRST_ENQUEUE,
     )
-    reasons = parts.planner.impossible(record)
-    if reasons:
-        raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
-    return record
 
 
 def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
@@ -113,11 +110,12 @@ def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
     return passed
 
 
-def _with_id(record: TaskRecord, task_id: str) -> TaskRecord:
-    return record if task_id == record.id else replace(record, id=task_id)
-
-
-def _store(parts: Services, record: TaskRecord) -> str:
-    stored = parts.tasks.create(record)
+def _store(parts: Services, record: TaskRecord, task_id: str) -> str:
+    """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
+    if task_id == record.id:
+        reasons = parts.planner.impossible(record)
+        if reasons:
+            raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
+    stored = parts.tasks.create(replace(record, id=task_id))
     parts.runner.submit(DISPATCH, stored.id)
     return stored.id

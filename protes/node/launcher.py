@@ -11,6 +11,8 @@ Standard input is a pipe from the node: first one line of JSON, what to do; its 
 Standard output and error are the command's. What became of it is written to a descriptor named in the order.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import json
@@ -18,8 +20,11 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Mapping
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False  # as typing has it; to import that takes longer than all else
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NoReturn
 
 GRACE_SECONDS = 2.0
 """Between SIGTERM and SIGKILL."""

@@ -36,17 +36,15 @@ class Pool:
             if not self._closed:
                 self._queue.append(record)
                 self._changed.notify()
-                return
-        record.stop("the node was stopped before the task was started")
 
     def close(self) -> None:
-        """End all tasks, running and waiting, as SYSTEM_ERROR, and wait for the threads."""
+        """End what runs as SYSTEM_ERROR and wait for it; what waits is left to the next start, which ends it so too."""
         with self._changed:
             self._closed = True
-            left = [*self._queue, *self._running]
             self._queue.clear()
+            running = list(self._running)
             self._changed.notify_all()
-        for record in left:
+        for record in running:
             record.stop("the node was stopped while the task was active")
         for thread in self._threads:
             thread.join(_CLOSE_SECONDS)

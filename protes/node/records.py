@@ -177,9 +177,7 @@ class Record:
     def stop(self, why: str) -> None:
         """End the task because the node stops."""
         with self._lock:
-            if self.state is State.QUEUED:
-                self.finish(State.SYSTEM_ERROR, why)
-            elif not self.state.finished:
+            if not self.state.finished:
                 self.note(why)
                 self._interrupt()
 

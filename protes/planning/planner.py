@@ -86,7 +86,8 @@ class Planner:
             PlannedOffer(asked[offer.candidate_id], offer, rank)
             for rank, offer in enumerate(distribution.ranked, start=1)
         )
-        return Plan(offers, {**out, **distribution.rejected}, distribution, view)
+        reasons = dict(sorted({**out, **distribution.rejected}.items()))
+        return Plan(offers, reasons, distribution, view)
 
     def document_for(self, record: TaskRecord, offer: PlannedOffer) -> dict[str, Any]:
         """Return the task as the chain's rewrites want it forwarded to the chosen instance.

@@ -174,7 +174,7 @@ def test_a_download_that_fails_is_told(node: NodeClient, web: ScriptedServer, fa
 
 
 def test_nobody_there_is_told(node: NodeClient) -> None:
-    for url in refused_url():
+    with refused_url() as url:
         task = run(node, sh("true", inputs=[{"path": "/in", "url": url}]), "SYSTEM_ERROR")
         assert "no connection" in why(task)
 
@@ -252,7 +252,8 @@ def test_an_upload_that_fails_is_told(node: NodeClient, store: Path, web: Script
 
 
 def test_wildcards(node: NodeClient, store: Path) -> None:
-    script = "mkdir -p /out/x/sub /out/y; for f in 1.txt 2.txt .h.txt a.log; do echo $f > /out/x/$f; done; echo 3 > /out/y/3.txt"
+    script = "mkdir -p /out/x/sub /out/y; for f in 1.txt 2.txt .h.txt a.log; do echo $f > /out/x/$f; done"
+    script += "; echo 3 > /out/y/3.txt"
     declared = [
         {"path": "/out/*/[!2].txt", "path_prefix": "/out/", "url": f"{store}/one"},
         {"path": "/out/x/?.txt", "path_prefix": "/out/x", "url": f"file://{store}/two/"},

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from tests.bench.load import Load, post_tasks
-from tests.support.processes import TOKEN, gateway, in_front_of, node, resident_megabytes
+from tests.support.processes import TOKEN, gateway, in_front_of, memory_megabytes, node
 
 COUNT = 1000
 WARM_UP = 100
@@ -35,7 +35,7 @@ def main() -> None:
                 row("node, directly", concurrency, load, baseline)
         with gateway(folder / "alone", {}) as (url, server):
             time.sleep(3)
-            idle = resident_megabytes(server.pid)
+            idle = memory_megabytes(server.pid)
             for concurrency in (1, 16):
                 row("gateway, no instance behind it", concurrency, measure(url, concurrency, None), baseline)
         with (

@@ -1,5 +1,6 @@
 """Nodes and gateways as processes of their own, for tests that kill them and for the bench."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,14 +52,14 @@ def gateway(folder: Path, settings: dict[str, object], port: int = 0) -> Iterato
         server.stop()
 
 
-def resident_megabytes(group: int) -> float:
-    """Return the resident memory of all processes of a process group, MB (Linux)."""
-    pages = 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
+def memory_megabytes(group: int) -> float:
+    """Return the memory of all processes of a process group, MB; pages that they share count once (Linux: PSS)."""
+    kilobytes = 0
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group:
-            pages += int(fields[21])
-    return pages * 4096 / 1_000_000
+            if os.getpgid(int(process.name)) == group:
+                rollup = (process / "smaps_rollup").read_text()
+                kilobytes += int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1])
+        except (OSError, StopIteration):
+            continue  # it has ended meanwhile
+    return kilobytes * 1024 / 1_000_000
