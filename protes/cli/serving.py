@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -14,6 +15,8 @@ from protes.http_server import PortTaken, StartFailed
 from protes.http_server import serve as serve_http
 from protes.store.protocols import StoreError
 
+_SWITCH_SECONDS = 0.0005
+
 
 def serve(args: Namespace) -> int:
     """Serve the gateway until it is told to stop."""
@@ -25,6 +28,8 @@ def serve(args: Namespace) -> int:
             gateway = create_gateway(loaded)
         except (ConfigError, StoreError) as error:
             raise StartFailed(str(error)) from None
+        # Requests and jobs share one interpreter: by default a job may keep a request waiting for 5 ms at a time.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         gateway.start()
         return gateway.wsgi, gateway.close
 

@@ -163,3 +163,44 @@ def test_a_follower_that_is_interrupted_does_not_block_the_others(
     leader.join(10)
     assert batcher.run(lambda _: "again") == "again"
     assert executor.batches == [1, 1]
+
+
+class _HeldUp:
+    """A lock after whose release one named thread pauses until it is let go."""
+
+    def __init__(self, thread: str) -> None:
+        self._lock = threading.Lock()
+        self._thread = thread
+        self.paused = threading.Event()
+        self.go = threading.Event()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if threading.current_thread().name == self._thread and not self.paused.is_set():
+            self.paused.set()
+            assert self.go.wait(20)
+
+
+def test_the_lead_may_be_handed_over_between_arriving_and_waiting() -> None:
+    executor = Executor()
+    batcher: Batcher[list[str]] = Batcher(executor)
+    lock = _HeldUp("late")
+    batcher._lock = lock  # type: ignore[assignment]
+    results: list[int] = []
+    executor.gate.clear()
+    first = threading.Thread(target=lambda: results.append(batcher.run(lambda _: 1)), name="first")
+    first.start()
+    wait_until(lambda: executor.batches == [1], "the first leads")
+    late = threading.Thread(target=lambda: results.append(batcher.run(lambda _: 2)), name="late")
+    late.start()
+    assert lock.paused.wait(20)
+    executor.gate.set()
+    first.join(20)
+    # The lead is the late one's now, who has not begun to wait for it.
+    lock.go.set()
+    late.join(20)
+    assert results == [1, 2]
+    assert batcher.run(lambda _: 3) == 3

@@ -68,9 +68,10 @@ class Batcher(Generic[Target]):
         entry: Entry[Target] = Entry(work)
         with self._lock:
             self._pending.append(entry)
-            entry.leads = not self._busy
+            # Not asked of the entry again: the lead may be handed over to it before this thread waits.
+            leads = entry.leads = not self._busy
             self._busy = True
-        if not entry.leads:
+        if not leads:
             self._await(entry)
         if not entry.done:
             self._lead()
