@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _BATCH = 500
 _ENQUEUED = timedelta(seconds=30)
 _HOUSEKEEPING = timedelta(seconds=60)
+# Without any instance tasks are looked at this often only, to tell them why they wait and to end what waits too long.
+_IDLE_PASS = timedelta(seconds=30)
 
 
 class TaskJobs:
@@ -91,6 +93,7 @@ class Tick:
         self._schedule = Schedule(settings.relay)
         self._leadership = Leadership(records, clock, me)
         self._cleaned_at: datetime | None = None
+        self._passed_at: datetime | None = None
 
     def tick(self, _: str = "") -> None:
         """Submit instances to probe and to relay, tasks that are due, and housekeeping."""
@@ -99,8 +102,10 @@ class Tick:
         now = self._clock.now()
         for key in self._federation.due_probes():
             self._runner.submit("probe", key)
-        for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
-            self._runner.submit("dispatch", task_id)
+        if self._federation.view().ready or self._passed_at is None or now - self._passed_at > _IDLE_PASS:
+            self._passed_at = now
+            for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
+                self._runner.submit("dispatch", task_id)
         ejected = {url: ejection.until for url, ejection in self._federation.health.ejections().items()}
         for base_url in self._schedule.due(self._tasks.loads(), ejected, self._federation.poll_floors(), now):
             self._runner.submit("relay", base_url)

@@ -91,7 +91,6 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         preference=preference,
         via=via,
         due_at=now,
-        enqueued_until=now + _FIRST_ENQUEUE,
     )
 
 
@@ -116,6 +115,10 @@ def _store(parts: Services, record: TaskRecord, task_id: str) -> str:
         reasons = parts.planner.impossible(record)
         if reasons:
             raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
-    stored = parts.tasks.create(replace(record, id=task_id))
-    parts.runner.submit(DISPATCH, stored.id)
+    # Where there is no instance yet the tick brings the task to one as soon as there is.
+    ready = parts.federation.view().ready
+    enqueued_until = record.created_at + _FIRST_ENQUEUE if ready else None
+    stored = parts.tasks.create(replace(record, id=task_id, enqueued_until=enqueued_until))
+    if ready:
+        parts.runner.submit(DISPATCH, stored.id)
     return stored.id

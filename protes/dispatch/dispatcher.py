@@ -105,7 +105,8 @@ class Dispatcher:
             return Outcome(now + _BUSY_PAUSE, tuple(lines))
         if not lines:
             lines = [f"waiting for an instance: {plan.waiting_for()}"]
-        return Outcome(self._later(record), tuple(lines))
+        # Due at once where there is no instance at all, so that nothing is put off when the first one is found.
+        return Outcome(self._later(record) if plan.view.ready else now, tuple(lines))
 
     def _later(self, record: TaskRecord) -> datetime:
         first, last = self._settings.first_retry_seconds, self._settings.last_retry_seconds

@@ -125,6 +125,11 @@ class FederationView:
     instances: tuple[KnownInstance, ...] = ()
     complete: bool = False
 
+    @property
+    def ready(self) -> bool:
+        """Whether any instance was found at all; before, there is no use in dispatching."""
+        return any(each.base_url is not None for each in self.instances)
+
     def at(self, base_url: str) -> KnownInstance | None:
         """Return the instance with this base URL, or None."""
         return next((each for each in self.instances if each.base_url == base_url), None)

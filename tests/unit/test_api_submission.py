@@ -10,7 +10,8 @@ from protes.api.problems import Problem
 from protes.api.submission import Submission, gateways_passed, submit
 from protes.store.records import TaskRecord
 from protes.tes.states import State
-from tests.support.harness import TASK, Harness
+from tests.support.fake_tes import FakeTes
+from tests.support.harness import TASK, Harness, instance
 from tests.support.waiting import at_once
 
 OWN = "gateway-under-test"
@@ -84,11 +85,21 @@ def test_what_is_stored_is_the_normal_form_with_what_is_searched_for() -> None:
 
 
 def test_a_job_is_asked_for_and_its_loss_does_no_harm() -> None:
-    with Harness() as gateway:
+    with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
+        gateway.probe()
         task_id = gateway.post()
         assert ("dispatch", task_id) in gateway.runner.waiting
         gateway.runner.lost = True
         assert gateway.record(gateway.post()).due_at is not None
+
+
+def test_without_any_instance_no_job_is_asked_for_and_the_first_one_found_gets_the_task_at_once() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
+        task_id = gateway.post()
+        assert ("dispatch", task_id) not in gateway.runner.waiting
+        gateway.turn()  # finds the instance
+        gateway.turn(0.25)
+        assert fake.creates() == 1
 
 
 def test_everything_wrong_is_said_at_once_and_nothing_is_stored() -> None:
