@@ -146,7 +146,12 @@ def test_an_input_that_cannot_be_had_is_named(
     assert reason in why(task)
 
 
-def test_inputs_over_http(node: NodeClient, web: ScriptedServer) -> None:
+def test_inputs_over_http(
+    node: NodeClient, web: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password canary\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     web.on("GET", "/moved", redirect("/file"))
     web.on("GET", "/file", answer(body=b"\x1f\x8b", content_type="application/gzip"))
     task = run(node, sh("od -An -tx1 /in/x", inputs=[{"path": "/in/x", "url": f"{web.url}/moved?sig=1"}]))
