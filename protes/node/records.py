@@ -5,10 +5,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from protes.clock import Clock, rfc3339
+from protes.clock import Clock, parse_rfc3339, rfc3339
 from protes.node.errors import Interrupted
 from protes.tes.states import State
 
@@ -74,6 +75,11 @@ class Record:
     def document(self) -> dict[str, Any]:
         """Its document; of a finished task, what the BASIC view shows. Change it in `changing` alone."""
         return self._document
+
+    def ended_before(self, moment: datetime) -> bool:
+        """Tell whether it had ended at a time."""
+        end = self._document["logs"][0].get("end_time")
+        return self.state.finished and end is not None and parse_rfc3339(end) < moment
 
     def full(self) -> dict[str, Any]:
         """Return a copy of the whole document.

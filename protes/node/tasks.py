@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +16,9 @@ from protes.node.processes import end_left_over
 from protes.node.records import Record
 from protes.node.workspace import remove
 from protes.tes.states import State
+
+_KEPT = timedelta(hours=24)
+_FORGOTTEN_AT_ONCE = 20
 
 
 class DirectoryInUse(Exception):
@@ -105,6 +108,7 @@ class Tasks:
         with self._changing:
             self._records[task_id] = record
             bisect.insort(self._ids, task_id)
+        self._forget_old(now)
         return record
 
     def get(self, task_id: str) -> Record | None:
@@ -124,7 +128,19 @@ class Tasks:
     def _before(self, task_id: str) -> Iterator[Record]:
         with self._changing:
             ids = self._ids[: bisect.bisect_left(self._ids, task_id)] if task_id else self._ids[:]
-        return (self._records[each] for each in reversed(ids))
+        records = (self._records.get(each) for each in reversed(ids))
+        return (record for record in records if record is not None)
+
+    def _forget_old(self, now: datetime) -> None:
+        """Forget tasks that ended long ago, a few with each new one, so that neither memory nor disk fills up."""
+        with self._changing:
+            oldest = [self._records[each] for each in self._ids[:_FORGOTTEN_AT_ONCE]]
+            gone = [record for record in oldest if record.ended_before(now - _KEPT)]
+            for record in gone:
+                del self._records[record.id]
+                self._ids.remove(record.id)
+        for record in gone:
+            shutil.rmtree(record.folder, ignore_errors=True)
 
     def _new_id(self, now: datetime) -> str:
         """Return an id that ascends, also when the clock is set back, and cannot be guessed."""

@@ -166,3 +166,19 @@ def test_an_end_that_cannot_be_written_is_the_one_that_a_restart_will_see(tasks:
     record.finish(State.COMPLETE)
     assert record.state is State.SYSTEM_ERROR
     assert "could not be written" in record.full()["logs"][0]["system_logs"][-1]
+
+
+def test_a_task_is_forgotten_a_day_after_its_end_and_never_before_it_has_ended(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with opened(tmp_path, clock) as tasks:
+        active, ended = new(tasks), new(tasks)
+        clock.advance(3 * 86400)
+        ended.finish(State.COMPLETE)
+        clock.advance(86000)
+        late = new(tasks)
+        assert tasks.get(ended.id) is ended
+        clock.advance(500)
+        newest = new(tasks)
+        assert tasks.get(ended.id) is None
+        assert not ended.folder.exists()
+        assert [each.id for each in tasks.page(Query())[0]] == [newest.id, late.id, active.id]
