@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import yaml
@@ -28,6 +29,7 @@ from protes.dispatch.settling import Settler
 from protes.federation.federation import Federation
 from protes.identity import gateway_id, process_name
 from protes.jobs import Housekeeping, TaskJobs, Tick, register
+from protes.leader import Leadership
 from protes.planning.planner import Planner
 from protes.relay.cancelling import Canceller
 from protes.relay.orphans import OrphanWatch
@@ -36,6 +38,7 @@ from protes.runner.protocol import Runner
 from protes.runner.threads import ThreadRunner
 from protes.store.factory import Stores, create_stores
 from protes.store.orphans import Orphans
+from protes.store.protocols import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +65,11 @@ class Gateway:
 
     def close(self) -> None:
         """Stop working, finishing what is under way for up to ten seconds, and close everything."""
-        self.services.runner.stop(_STOP_GRACE_SECONDS)
-        self.services.federation.close()
+        parts = self.services
+        parts.runner.stop(_STOP_GRACE_SECONDS)
+        with suppress(StoreError):  # then it expires by itself
+            Leadership(parts.records, parts.clock, parts.process).resign()
+        parts.federation.close()
         self.stores.close()
 
 
@@ -106,7 +112,7 @@ def create_services(
     reposts = Reposts(stores.records, clock)
     task_schema = TaskSchema(yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8")))
     return Services(
-        settings, own_id, clock, stores.tasks, stores.records, runner, planner, federation, reposts, task_schema
+        settings, own_id, me, clock, stores.tasks, stores.records, runner, planner, federation, reposts, task_schema
     )
 
 

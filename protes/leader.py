@@ -19,6 +19,13 @@ class Leadership:
         self._me = me
         self._until: datetime | None = None
 
+    def resign(self) -> None:
+        """Give the lead back, so that the next process need not wait for it to expire."""
+        stored = self._records.get(_KIND, _KEY, self._clock.now())
+        if stored is not None and stored.value["holder"] == self._me:
+            self._records.delete(_KIND, _KEY)
+        self._until = None
+
     def held(self) -> bool:
         """Tell whether this process leads now; renews the claim when half of its time has passed."""
         now = self._clock.now()

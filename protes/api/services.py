@@ -26,6 +26,7 @@ class Services:
     Attributes:
         settings: the settings.
         gateway_id: the id of this gateway.
+        process: the name of this process.
         clock: the clock.
         tasks: the tasks.
         records: everything else that is stored.
@@ -38,6 +39,7 @@ class Services:
 
     settings: Settings
     gateway_id: str
+    process: str
     clock: Clock
     tasks: TaskStore
     records: Records

@@ -58,7 +58,7 @@ def demo_tasks(storage: Path, digest: str) -> list[DemoTask]:
         DemoTask(
             title=f"checksum, weight {weight}" + (" in the URL" if in_url else ""),
             weight=weight,
-            document=_task("checksum", checksum, numbers, None, None if in_url else weight),
+            document=_task("checksum", REFERENCE_SECONDS, checksum, numbers, None, None if in_url else weight),
             expected_instance=instance,
             expected_output=digest,
             weight_in_url=in_url,
@@ -68,37 +68,39 @@ def demo_tasks(storage: Path, digest: str) -> list[DemoTask]:
     step = _WORK.format(seconds=1)
     return [
         *tasks,
-        DemoTask("pipeline, step 1: sort", "0.5", _task("sort", step + _SORT, numbers, ordered, "0.5")),
+        DemoTask("pipeline, step 1: sort", "0.5", _task("sort", 1, step + _SORT, numbers, ordered, "0.5")),
         DemoTask(
             title="pipeline, step 2: count",
             weight="0",
-            document=_task("count", step + _COUNT, ordered, None, "0"),
+            document=_task("count", 1, step + _COUNT, ordered, None, "0"),
             expected_output=f"{_LINES} lines, sorted: True",
             after="pipeline, step 1: sort",
         ),
         DemoTask(
             title="fails with exit code 3",
             weight="0.5",
-            document=_task("fail", "import sys; print('no luck'); sys.exit(3)\n", None, None, "0.5"),
+            document=_task("fail", 1, "import sys; print('no luck'); sys.exit(3)\n", None, None, "0.5"),
             expected_state="EXECUTOR_ERROR",
             expected_output="no luck",
         ),
         DemoTask(
             title="cancelled while it runs",
             weight="1",
-            document=_task("sleep", "import time; time.sleep(600)\n", None, None, "1"),
+            document=_task("sleep", 600, "import time; time.sleep(600)\n", None, None, "1"),
             expected_state="CANCELED",
             cancel=True,
         ),
     ]
 
 
-def _task(name: str, script: str, source: str | None, target: str | None, weight: str | None) -> dict[str, Any]:
+def _task(
+    name: str, seconds: int, script: str, source: str | None, target: str | None, weight: str | None
+) -> dict[str, Any]:
     task: dict[str, Any] = {
         "name": f"demo {name}",
         "executors": [{"image": "python:3.11", "command": [sys.executable, "-c", script]}],
         "resources": {"cpu_cores": 1, "ram_gb": 0.1, "disk_gb": 0.1},
-        "tags": {"protes.runtime_seconds": str(REFERENCE_SECONDS)},
+        "tags": {"protes.runtime_seconds": str(seconds)},
     }
     if source is not None:
         task["inputs"] = [{"url": source, "path": "/data/in"}]

@@ -21,6 +21,16 @@ def test_one_leads_and_another_takes_over_after_its_time() -> None:
     assert not first.held()
 
 
+def test_a_leader_that_resigns_is_followed_at_once_and_only_the_holder_can() -> None:
+    records, clock = MemoryRecords(), ManualClock()
+    first, second = Leadership(records, clock, "first"), Leadership(records, clock, "second")
+    assert first.held()
+    second.resign()
+    assert not second.held()
+    first.resign()
+    assert second.held()
+
+
 def test_the_gateway_id_is_made_once_and_kept() -> None:
     records, clock = MemoryRecords(), ManualClock()
     made = gateway_id(Settings(), records, clock)
