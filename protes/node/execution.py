@@ -68,7 +68,9 @@ class _Execution:
         self._task = record.document
         self._by = surroundings
         self._clock = surroundings.clock
-        self._workspace: Workspace = create_workspace(surroundings.mode, folder / "root", self._task)
+        self._workspace: Workspace = create_workspace(
+            surroundings.mode, folder / "root", self._task, surroundings.settings.directory
+        )
         web = Web(self._clock, record.go_on)
         self._staging = Staging(self._workspace, surroundings.roots, web, record.go_on)
         self._collecting = Collecting(self._workspace, surroundings.roots, web, record.go_on)

@@ -50,11 +50,20 @@ class Workspace(Protocol):
         """Whether a path of the task shows what the host has there."""
 
 
-def create_workspace(mode: PathMode, root: Path, task: Mapping[str, Any]) -> Workspace:
-    """Make the workspace of a task at `root`, which does not exist yet."""
+def create_workspace(mode: PathMode, root: Path, task: Mapping[str, Any], hidden: Path | None = None) -> Workspace:
+    """Make the workspace of a task at `root`, which does not exist yet.
+
+    Args:
+        mode: how the task sees its paths.
+        root: the folder that will hold its files.
+        task: its document.
+        hidden: a folder of the host that a private root does not show: the node's own, with other tasks' files.
+    """
     own = {clean(path) for path in _own_paths(task)}
     opened = {clean(path) for path in _opened_paths(task)} - own
-    return _PrivateRoot(root, own, opened) if mode == "namespace" else _Mapped(root, own, opened)
+    if mode == "mapped":
+        return _Mapped(root, own, opened)
+    return _PrivateRoot(root, own, opened, hidden)
 
 
 def _own_paths(task: Mapping[str, Any]) -> Iterator[str]:
@@ -79,8 +88,12 @@ class _PrivateRoot:
 
     private_root = True
 
-    def __init__(self, root: Path, own: set[str], opened: set[str]) -> None:
+    def __init__(self, root: Path, own: set[str], opened: set[str], hidden: Path | None) -> None:
         self.root = root
+        # As if it were the task's own: then nothing of the host is seen there. This keeps tasks from each other's
+        # files by accident; one with bad intent still reaches them through /proc, as it runs as the node's user.
+        if hidden is not None:
+            own = own | {clean(str(hidden.resolve()))}
         interpreter = {clean(str(Path(each).absolute())) for each in (sys.prefix, sys.base_prefix)}
         self._layout = plan(own, opened, interpreter)
         self.binds = tuple(sorted(self._layout.binds))

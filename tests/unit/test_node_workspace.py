@@ -56,6 +56,18 @@ def test_the_interpreter_is_seen_also_where_it_lies_in_a_fresh_folder(tmp_path: 
     assert str(tmp_path) not in plan(own=[], opened=[], kept=[]).binds
 
 
+def test_the_nodes_own_folder_is_hidden_but_for_what_is_the_tasks(tmp_path: Path) -> None:
+    """Any folder of the host serves that tasks otherwise see; nothing is written there."""
+    node = Path("/usr/bin").resolve()
+    assert str(node / "env") in plan(own=[f"{node}/own/file"], opened=[], kept=[]).binds
+    (tmp_path / "link").symlink_to(node)
+    task = {"executors": [{"command": ["true"]}], "inputs": [{"path": f"{node}/own/file"}]}
+    for number, hidden in enumerate((node, tmp_path / "link")):
+        workspace = create_workspace("namespace", tmp_path / str(number), task, hidden)
+        assert not [path for path in workspace.binds if path == str(node) or path.startswith(f"{node}/")]
+        assert not workspace.is_hosts(f"{node}/own/file")
+
+
 def test_links_are_followed_as_the_task_sees_them(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     root = workspace.root
