@@ -16,7 +16,7 @@ from protes.api.services import caller, eyes, ingress, services
 from protes.api.submission import Submission, prepare
 from protes.clock import rfc3339
 from protes.planning import explain
-from protes.store.records import Attempt, TaskRecord
+from protes.store.records import Attempt
 
 
 def ListInstances() -> Response:
@@ -39,8 +39,7 @@ def GetRouting(id: str) -> Response:
     record = parts.tasks.get(id)
     if record is None or not caller_may_see(caller(), record.owner):
         raise Problem(404, "id: there is no task with this id")
-    stored = parts.planner.explanation(id)
-    explained = dict(stored) if stored is not None else _unplanned(record)
+    explained = parts.planner.explanation(record)
     chosen = record.attempts[-1].instance_id if record.attempts else None
     attempts = [_attempt(attempt, eyes().instances) for attempt in record.attempts]
     return answer({**explained, **({"chosen": chosen} if chosen is not None else {}), "attempts": attempts})
@@ -73,17 +72,6 @@ def ListMiddleware() -> Response:
         for step in steps
     ]
     return answer({"steps": shown})
-
-
-def _unplanned(record: TaskRecord) -> dict[str, Any]:
-    return {
-        "task_id": record.id,
-        "weight": str(record.preference["weight"]),
-        "carrier": record.preference["carrier"],
-        "candidates": [],
-        "omitted": 0,
-        "trace": [],
-    }
 
 
 def _attempt(attempt: Attempt, show_instance: bool) -> dict[str, Any]:

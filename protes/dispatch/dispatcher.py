@@ -18,6 +18,7 @@ from protes.store.records import UNSETTLED, Attempt, Phase, TaskRecord
 logger = logging.getLogger(__name__)
 
 _BUSY_PAUSE = timedelta(seconds=0.3)
+_LONGEST_TURN_SECONDS = 30.0
 
 
 class Dispatcher:
@@ -70,7 +71,14 @@ class Dispatcher:
             self._planner.keep(record, plan)
         lines: list[str] = []
         busy = False
+        until = self._clock.monotonic() + _LONGEST_TURN_SECONDS
         for offer in plan.offers:
+            if self._clock.monotonic() > until:
+                return Outcome(self._clock.now(), tuple(lines))
+            if lines:
+                # The lease must outlast this submission too.
+                lasting = timedelta(seconds=self._settings.lease_seconds)
+                self._tasks.extend(record.id, token, self._clock.now() + lasting)
             try:
                 attempt = self._forwarder.forward(record, token, offer)
             except CancelRequested:

@@ -11,10 +11,13 @@ from protes.federation.clients import Clients
 from protes.federation.known import Probed
 from protes.tes.errors import DownstreamError
 from protes.tes.probe import Probe, probe
+from protes.tes.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 300.0
+# Short: what does not answer service-info soon is asked again later, and holds a thread meanwhile.
+_TIMEOUTS = Timeouts(connect_seconds=3, read_seconds=5, get_seconds=5)
 _FIRST_RETRY_SECONDS = 1.0
 _LAST_RETRY_SECONDS = 60.0
 _JITTER = 0.2
@@ -32,7 +35,8 @@ class Prober:
     def probe(self, settings: InstanceSettings, before: Probed | None) -> Probed:
         """Probe an instance; what an earlier probe found is kept where this one finds nothing."""
         try:
-            found = probe(self._clients.transport(settings.url, settings))
+            transport = self._clients.transport(settings.url, settings)
+            found = probe(transport.at(transport.base_url, _TIMEOUTS))
         except (DownstreamError, ValueError) as error:
             return self._failed(settings, before, error)
         now = self._clock.now()

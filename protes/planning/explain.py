@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from middleware import Distribution, Offer, Reason
+from middleware import Offer, Reason, TraceEntry
 from protes.federation.known import KnownInstance
 from protes.store.records import TaskRecord
 
@@ -37,7 +37,7 @@ def explanation(
     record: TaskRecord,
     offers: Sequence["PlannedOffer"],
     reasons: Mapping[str, Reason],
-    distribution: Distribution,
+    trace: Sequence[TraceEntry],
     currency: str,
 ) -> dict[str, Any]:
     """Make the explanation of a plan, as `openapi/protes.yaml` has it but for the attempts.
@@ -58,7 +58,7 @@ def explanation(
                 "text": entry.text,
                 **({"instance": entry.candidate_id} if entry.candidate_id is not None else {}),
             }
-            for entry in distribution.trace[:_MOST_TRACE]
+            for entry in trace[:_MOST_TRACE]
         ],
     }
 

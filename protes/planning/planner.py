@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,13 +126,20 @@ class Planner:
 
     def keep(self, record: TaskRecord, plan: Plan) -> None:
         """Store the explanation of a choice."""
-        value = explain.explanation(record, plan.offers, plan.reasons, plan.distribution, self._currency)
-        self._records.put(ROUTING_KIND, record.id, value, self._clock.now())
+        self._records.put(ROUTING_KIND, record.id, self._explained(record, plan), self._clock.now())
 
-    def explanation(self, task_id: str) -> Mapping[str, object] | None:
-        """Return the stored explanation of a task, None before its first choice."""
-        stored = self._records.get(ROUTING_KIND, task_id, self._clock.now())
-        return stored.value if stored else None
+    def explanation(self, record: TaskRecord) -> Mapping[str, Any]:
+        """Return the stored explanation of a task; before its first choice, how things stand for it now."""
+        stored = self._records.get(ROUTING_KIND, record.id, self._clock.now())
+        if stored is not None:
+            return stored.value
+        if not record.state.finished:
+            with suppress(ChainError):  # logged where it was raised
+                return self._explained(record, self.plan(record))
+        return explain.explanation(record, (), {}, (), self._currency)
+
+    def _explained(self, record: TaskRecord, plan: Plan) -> dict[str, Any]:
+        return explain.explanation(record, plan.offers, plan.reasons, plan.distribution.trace, self._currency)
 
     def _context(self, record: TaskRecord) -> Context:
         preference = convert.preference(record.preference)

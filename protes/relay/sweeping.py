@@ -11,7 +11,7 @@ from protes.relay.merging import final, glance, lost, missing
 from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, TaskRecord, Transition
 from protes.tes.client import InstanceClient
-from protes.tes.errors import DownstreamError, TaskMissing
+from protes.tes.errors import DownstreamError, TaskMissing, TimedOut, Unreachable
 from protes.tes.states import State
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,16 @@ _MOST_FAILURES = 3
 
 
 class InstanceFailing(Exception):
-    """The instance does not answer; the sweep ends and its tasks keep their states."""
+    """The instance does not answer; its tasks keep their states.
+
+    Attributes:
+        silent: nothing came back, so that asking for other tasks would only wait as long again.
+    """
+
+    def __init__(self, error: DownstreamError) -> None:
+        """Tell what failed."""
+        super().__init__(error.text)
+        self.silent = isinstance(error, TimedOut | Unreachable)
 
 
 class Sweeper:
@@ -71,9 +80,9 @@ class Sweeper:
             attempt = record.attempts[-1]
             try:
                 changes.extend(self._judge(client, record, attempt, seen))
-            except InstanceFailing:
+            except InstanceFailing as error:
                 failures += 1
-                if failures >= _MOST_FAILURES or failures == len(page):
+                if error.silent or failures >= _MOST_FAILURES or failures == len(page):
                     self._save(changes)
                     raise
             if len(changes) >= _SAVE_EVERY:
@@ -124,7 +133,7 @@ class Sweeper:
         except DownstreamError as error:
             self._federation.health.failed(attempt.instance_url, error)
             logger.info("looking at task %s at %s failed: %s", record.id, attempt.instance_id, error.text)
-            raise InstanceFailing from error
+            raise InstanceFailing(error) from error
         self._federation.health.succeeded(attempt.instance_url)
 
     def _save(self, changes: Sequence[Transition]) -> None:

@@ -78,3 +78,35 @@ class _Client:
 
         submission = Submission(document=TASK, base="/ga4gh/tes/v1", header_weight=weight)
         return submit(self._gateway.services, ANONYMOUS, submission)  # type: ignore[attr-defined]
+
+
+def test_a_task_that_waits_is_explained_by_how_things_stand_now() -> None:
+    with FakeTes() as down, Harness(instance("down", down)) as gateway:
+        down.refuse()
+        gateway.turn()
+        task_id = gateway.post()
+        gateway.turn(1)
+        explained = gateway.services.planner.explanation(gateway.record(task_id))
+        [candidate] = explained["candidates"]
+        assert candidate["instance"] == "down"
+        assert candidate["reason"]["permanent"] is False
+        assert "unreachable" in candidate["reason"]["text"]
+        gateway.cancel(task_id)
+        assert gateway.services.planner.explanation(gateway.record(task_id))["candidates"] == []
+        down.resume()
+
+
+def test_a_stalled_instance_ends_its_sweep_at_the_first_silence() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
+        gateway.probe()
+        for _ in range(5):
+            gateway.post()
+        gateway.turn()
+        assert fake.creates() == 5
+        fake.server.forget()
+        fake.refuse()
+        gateway.turn(1)
+        assert all(gateway.state(each.id) == "QUEUED" for each in gateway.stores.tasks.active(fake.url, None, 10))
+        [ejection] = gateway.services.federation.health.ejections().values()
+        assert ejection.times == 1
+        fake.resume()
