@@ -9,7 +9,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """HTTP/1.1 with kept-alive connections, and no line per request."""
+    """HTTP/1.1, and no line per request."""
 
     protocol_version = "HTTP/1.1"
 
