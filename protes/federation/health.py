@@ -17,6 +17,7 @@ EJECTION_KIND = "ejection"
 CONSECUTIVE_FAILURES = 3
 BASE_EJECTION = timedelta(seconds=2)
 MAX_EJECTION = timedelta(seconds=60)
+MAX_RETRY_AFTER_SECONDS = 3600.0
 # How long a past ejection makes the next one longer.
 _REMEMBERED = timedelta(seconds=300)
 
@@ -45,7 +46,8 @@ class Health:
             failures = self._failures.get(base_url, 0) + 1
             self._failures[base_url] = failures
         if isinstance(error, Throttled):
-            self._eject(base_url, error, timedelta(seconds=error.retry_after or 1.0))
+            asked = min(error.retry_after or 1.0, MAX_RETRY_AFTER_SECONDS)
+            self._eject(base_url, error, timedelta(seconds=asked))
         elif isinstance(error, Unreachable) or failures >= CONSECUTIVE_FAILURES:
             self._eject(base_url, error, None)
 
