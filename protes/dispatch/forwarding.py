@@ -66,7 +66,6 @@ class Forwarder:
         client = self._federation.client(offer.instance.base_url or "", offer.instance.dialect)
         rewritten = self._planner.document_for(record, offer)
         intended = self._intend(record, offer, client)
-        self._tasks.save_attempt(record.id, token, intended, self._clock.now())
         gateways = (*record.via, self._gateway_id)
         document = build_request(
             rewritten,
@@ -75,6 +74,8 @@ class Forwarder:
             gateways=gateways,
             preference=record.preference,
         )
+        # Last of all before the POST: what fails until here leaves nothing to be settled.
+        self._tasks.save_attempt(record.id, token, intended, self._clock.now())
         try:
             instance_task_id = client.create(document, started + self._settings.send_within_seconds, gateways)
         except DownstreamError as error:
