@@ -1,6 +1,7 @@
 """`protes demo`: the whole federation on this machine, at work."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import threading
@@ -25,6 +26,8 @@ def demo(args: argparse.Namespace) -> int:
     from protes.demo.processes import ServerFailed
     from protes.demo.tasks import demo_tasks, generate
 
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     with tempfile.TemporaryDirectory(prefix="protes-demo-") as folder:
         print("Starting a registry, three TES nodes and the gateway ...", flush=True)
         try:
@@ -48,6 +51,11 @@ def demo(args: argparse.Namespace) -> int:
                 return Exit.FAILED if complaints else Exit.OK
         except (PortTaken, ServerFailed) as error:
             raise CliError(str(error)) from None
+
+
+def _interrupt(*_: object) -> None:
+    """Whatever ends the demo, its servers end with it."""
+    raise KeyboardInterrupt
 
 
 def _introduce(gateway_url: str, registry_url: str) -> None:

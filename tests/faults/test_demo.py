@@ -1,11 +1,13 @@
 """`make run` does what the README says."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 
 import pytest
+import requests
 
 
 def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,3 +38,20 @@ def test_a_taken_port_is_a_clear_message() -> None:
     assert done.returncode == 1
     assert f"port {port} is taken" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_the_demo_its_servers_end_with_it(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "protes", "demo", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "gateway   " in line)
+        url = line.split()[-1]
+        assert requests.get(f"{url}/service-info", timeout=10).status_code == 200
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(60) in (0, 130)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/service-info", timeout=10)
