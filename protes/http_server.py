@@ -94,6 +94,8 @@ def _bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise PortTaken(f"cannot serve at {host} port {port}: {error.strerror}") from None
+    except OverflowError:
+        raise PortTaken(f"cannot serve at {host}: {port} is no port, they go from 0 to 65535") from None
 
 
 def _url(host: str, port: int) -> str:

@@ -17,6 +17,7 @@ from protes.demo.processes import Server
 from protes.demo.registry import BASE_PATH, create_registry_app
 
 _HOST = "127.0.0.1"
+_LAST_PORT = 65535
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -53,7 +54,7 @@ NODES = (
 
 
 class PortTaken(Exception):
-    """Somebody else serves at the gateway's port."""
+    """The gateway's port is taken, or none."""
 
 
 class DemoFederation:
@@ -167,6 +168,8 @@ def gateway_config(urls: Mapping[str, str], registry_url: str, token_file: Path)
 def _check_free(port: int) -> None:
     if port == 0:
         return
+    if not 0 < port <= _LAST_PORT:
+        raise PortTaken(f"{port} is no port; choose one from 1 to {_LAST_PORT}, or 0 for any")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

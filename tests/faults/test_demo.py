@@ -40,6 +40,13 @@ def test_a_taken_port_is_a_clear_message() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_port_that_is_none_is_a_clear_message() -> None:
+    done = _demo("--once", "--port", "99999")
+    assert done.returncode == 1
+    assert "99999 is no port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whatever_ends_the_demo_its_servers_end_with_it(number: signal.Signals) -> None:
