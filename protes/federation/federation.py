@@ -51,6 +51,7 @@ class Federation:
         self._lock = threading.Lock()
         self._view = FederationView()
         self._viewed_at: float | None = None
+        self._started = clock.now()
         check_urls(settings.instances)
 
     def view(self) -> FederationView:
@@ -82,8 +83,14 @@ class Federation:
         self.forget_view()
 
     def last_heard(self, base_url: str) -> datetime | None:
-        """Return when the instance answered a probe last, None where it is not known."""
+        """Return when the instance answered last, a probe or anything else.
+
+        One that has left the federation is not probed any more: it counts as heard when this process started.
+        """
         heard = [probed.heard_at for probed in self._probes().values() if probed.base_url == base_url]
+        heard.append(self.health.heard(base_url))
+        if self.view().at(base_url) is None:
+            heard.append(self._started)
         return max((each for each in heard if each is not None), default=None)
 
     def poll_floors(self) -> dict[str, float]:

@@ -5,7 +5,7 @@ counts of failures in a row stay in the process that saw them.
 """
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from protes.clock import Clock
 from protes.federation.codec import ejection_from_json, ejection_to_json
@@ -30,12 +30,19 @@ class Health:
         self._records = records
         self._clock = clock
         self._failures: dict[str, int] = {}
+        self._heard: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def succeeded(self, base_url: str) -> None:
         """Note an answer that was neither a failure of the way nor of the server."""
         with self._lock:
             self._failures.pop(base_url, None)
+            self._heard[base_url] = self._clock.now()
+
+    def heard(self, base_url: str) -> datetime | None:
+        """Return when this process had an answer of the instance last, None where it had none."""
+        with self._lock:
+            return self._heard.get(base_url)
 
     def failed(self, base_url: str, error: DownstreamError) -> None:
         """Note a failure; eject an instance that cannot be reached at once, others after three in a row."""

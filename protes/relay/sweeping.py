@@ -44,16 +44,23 @@ class Sweeper:
         self._tasks = tasks
         self._federation = federation
         self._clock = clock
+        # Where the last sweep of an instance ran out of time; a hint, like all that a process remembers by itself.
+        self._left_off: dict[str, str] = {}
 
     def sweep(self, base_url: str) -> None:
-        """Look at every unfinished task at the instance once; an outage changes no state."""
+        """Look at every unfinished task at the instance once; an outage changes no state.
+
+        What does not fit into the time of a sweep comes first in the next one.
+        """
         until = self._clock.monotonic() + _MOST_SECONDS
-        after: str | None = None
+        after = self._left_off.pop(base_url, None)
         try:
             while page := self._tasks.active(base_url, after, _PAGE):
-                self._sweep_page(base_url, page, until)
-                after = page[-1].id
-                if len(page) < _PAGE or self._clock.monotonic() > until:
+                after = self._sweep_page(base_url, page, until)
+                if self._clock.monotonic() > until:
+                    self._left_off[base_url] = after
+                    return
+                if len(page) < _PAGE:
                     return
         except InstanceFailing:
             self._give_up_if_lost(base_url)
@@ -69,7 +76,8 @@ class Sweeper:
             client = self._federation.client(attempt.instance_url, attempt.dialect)
             self._save(list(self._judge(client, record, attempt, None)))
 
-    def _sweep_page(self, base_url: str, page: Sequence[TaskRecord], until: float) -> None:
+    def _sweep_page(self, base_url: str, page: Sequence[TaskRecord], until: float) -> str:
+        """Look at the tasks of a page until time is up; return the id of the last one looked at."""
         dialect = page[0].attempts[-1].dialect
         client = self._federation.client(base_url, dialect)
         many = len(page) >= self._settings.list_from and client.dialect.listing is not None
@@ -91,6 +99,7 @@ class Sweeper:
             if self._clock.monotonic() > until:
                 break
         self._save(changes)
+        return record.id
 
     def _listed(self, client: InstanceClient, page: Sequence[TaskRecord]) -> dict[str, State] | None:
         """Read the states that a list of the active tasks tells; None where the instance cannot list them now."""

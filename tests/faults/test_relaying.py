@@ -5,6 +5,7 @@ import pytest
 from protes.store.records import Phase
 from tests.support.fake_tes import FakeTes
 from tests.support.harness import Harness, instance
+from tests.support.scripted_server import Answer, Request, answer_json
 
 READ_FAULTS = [
     "reset",
@@ -226,3 +227,39 @@ class TestCancel:
             assert gateway.state(task_id) == "CANCELED"
             [copy] = fake.tasks.values()
             assert copy.state == "CANCELED"
+
+
+def test_an_instance_that_left_and_still_answers_has_not_lost_its_tasks_at_its_first_failure() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake)) as before:
+        task_id, copy = _started(before, fake)
+        before.settings = before.settings.model_copy(update={"instances": ()})
+        gateway = before.restarted()
+        gateway.turns(10, 86400)  # answered all the time, though nobody probes it any more
+        fake.refuse()
+        gateway.turns(2, 100)
+        assert gateway.state(task_id) == "RUNNING"
+        fake.finish(copy)
+        fake.resume()
+        gateway.turns(3, 100)
+        assert gateway.state(task_id) == "COMPLETE"
+        gateway.services.federation.close()
+
+
+def test_what_does_not_fit_into_a_sweep_comes_first_in_the_next_one() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake), relay={"list_from": 1000}) as gateway:
+        gateway.probe()
+        for _ in range(6):
+            gateway.post()
+        gateway.turn()
+        copies = list(fake.tasks)
+        seen: list[str] = []
+
+        def slow(request: Request) -> Answer:
+            seen.append(request.params["id"])
+            gateway.clock.advance(15)  # so that three looks are a sweep's time
+            return answer_json({"id": request.params["id"], "state": "RUNNING"})
+
+        fake.fault("get", slow, times=100)
+        for _ in range(2):
+            gateway.runner.run("relay", fake.url)
+        assert sorted(seen) == sorted(copies)
