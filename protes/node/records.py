@@ -111,9 +111,10 @@ class Record:
             self._save()
 
     def note(self, text: str) -> None:
-        """Add a line to the system logs, durable with the next change."""
+        """Add a line to the system logs, durable with the next change; a finished task's stay as they are."""
         with self._lock:
-            self._document["logs"][0]["system_logs"].append(text)
+            if not self._partly_on_disk:
+                self._document["logs"][0]["system_logs"].append(text)
 
     def set_type(self, part: dict[str, Any], kind: str) -> None:
         """Fill in the type of one of the task's inputs or outputs, durable with the next change."""
@@ -152,9 +153,9 @@ class Record:
         """Return where the task is to go on.
 
         Raises:
-            Interrupted: it is not.
+            Interrupted: it is not, or it has ended already (cancelled between its turn and its start).
         """
-        if self._interrupted:
+        if self._interrupted or self.state.finished:
             raise Interrupted
 
     @contextmanager
@@ -174,7 +175,7 @@ class Record:
         """Cancel the task; nothing happens to one that has ended."""
         with self._lock:
             if self.state is State.QUEUED:
-                self.finish(State.CANCELED)
+                self.finish(State.CANCELED)  # a worker that has just taken it finds that out in `enter`
             elif not self.state.finished and self.state is not State.CANCELING:
                 self._document["state"] = str(State.CANCELING)
                 self._interrupt()

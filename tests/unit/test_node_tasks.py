@@ -182,3 +182,15 @@ def test_a_task_is_forgotten_a_day_after_its_end_and_never_before_it_has_ended(t
         assert tasks.get(ended.id) is None
         assert not ended.folder.exists()
         assert [each.id for each in tasks.page(Query())[0]] == [newest.id, late.id, active.id]
+
+
+def test_a_task_cancelled_between_its_turn_and_its_start_does_not_start(tasks: Tasks) -> None:
+    record = new(tasks)
+    record.cancel()  # as a client does just after a worker has taken the task from the queue
+    with pytest.raises(Interrupted):
+        record.enter(State.INITIALIZING)
+    record.note("what came too late")
+    record.finish(State.SYSTEM_ERROR)
+    assert record.state is State.CANCELED
+    assert on_disk(record) == record.full()
+    assert "what came too late" not in record.full()["logs"][0]["system_logs"]
