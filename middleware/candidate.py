@@ -8,10 +8,16 @@ from typing import Literal
 from middleware.immutable import immutable
 from middleware.needs import Feature
 
-__all__ = ["Basis", "Candidate", "Limits", "Prices", "weakest"]
+__all__ = ["Basis", "Candidate", "Coordinates", "Limits", "Prices", "Reported", "Staging", "weakest"]
 
 Basis = Literal["reported", "configured", "learned", "default", "imputed"]
 """Where a figure comes from: the instance, the operator, finished tasks, a setting, or another instance."""
+
+Staging = Literal["parallel", "sequential"]
+"""How an instance brings inputs in: all at once, sharing its ingress, or one after another (ESTIMATES.md)."""
+
+Coordinates = tuple[float, float]
+"""Latitude and longitude, degrees."""
 
 _WEAKNESS: dict[Basis, int] = {"reported": 0, "configured": 1, "learned": 2, "default": 3, "imputed": 4}
 
@@ -41,6 +47,8 @@ class Limits:
     """Keys of `resources.backend_parameters` it knows."""
     max_executors: int | None = None
     """Executors of one task at most."""
+    token_kinds: frozenset[str] | None = None
+    """Kinds of callers' tokens it takes, lower case, such as `basic`, `bearer` or `passport`."""
     unsupported: frozenset[Feature] = frozenset()
     """Parts of TES that its dialect rejects, drops or corrupts."""
 
@@ -56,7 +64,7 @@ class Prices:
     ram_gb_hour: Decimal | None = None
     """Per GB of memory and hour."""
     gpu_hour: Decimal | None = None
-    """Per GPU and hour; TES has no field that asks for GPUs, so nothing is charged yet."""
+    """Per GPU and hour; how many a task asks for stands in its `backend_parameters` (option of `cost_runtime`)."""
     disk_gb_hour: Decimal | None = None
     """Per GB of disk and hour."""
     per_task: Decimal | None = None
@@ -65,6 +73,26 @@ class Prices:
     """Run time is charged in steps of this many seconds; 0 charges it exactly."""
     billing_minimum_seconds: float | None = None
     """Run time charged at least, seconds."""
+    ingress_gb: Decimal | None = None
+    """Per GB (10^9 bytes) that comes in, whatever its source charges; None is 0, as is usual."""
+    preemptible_factor: Decimal | None = None
+    """Prices of cores, memory and GPUs are multiplied by this where a task is preemptible; None is 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What the instance itself estimates for this task (TEStribute's `tasks/task-info`); None is missing."""
+
+    currency: str
+    """ISO 4217 code of the amounts."""
+    compute: Decimal | None = None
+    """Cost of cores and memory for the whole task."""
+    storage: Decimal | None = None
+    """Cost of disk for the whole task."""
+    transfer_gb_1000km: Decimal | None = None
+    """Price of bringing in one GB (10^9 bytes) over 1000 km."""
+    queue_seconds: float | None = None
+    """Expected wait before the task starts, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +113,22 @@ class Candidate:
     """Expected wait before a task starts, seconds."""
     zone: str | None = None
     """Where it is: `cloud:region` or an ISO 3166 country code."""
+    coordinates: Coordinates | None = None
+    """Where it is on earth."""
+    staging: Staging = "parallel"
+    """How it brings inputs in."""
+    bills_staging: bool = False
+    """Whether cores and memory are charged while inputs and outputs are transferred."""
+    ingress_bytes_per_second: float | None = None
+    """What it can take in altogether, bytes per second; None means that only the routes bound it."""
+    rework: float | None = None
+    """Expected share of the run that is done again where a task is preemptible, 0.25 for a quarter; None is 0."""
+    queue_interval: tuple[float, float] | None = None
+    """Where the wait lies in 80 of 100 cases, seconds."""
+    failure_rate: float | None = None
+    """Learned share of tasks that fail there for reasons of its own, from 0 to below 1."""
+    reported: Reported | None = None
+    """Its own estimate for this task, which replaces modelled figures."""
     basis: Mapping[str, Basis] = field(default_factory=dict)
     """Basis of `prices`, `speed` and `queue_seconds` by field name; what is not named is `configured`."""
     ejected: str | None = None

@@ -1,48 +1,55 @@
-"""Ports: the only ways to the outside that a middleware has. Implemented by the gateway, faked in tests.
+"""What is known of a task's data, and the one port through which a rewrite reaches the outside.
 
-A port answers from its cache or within a deadline of its own; what it cannot find out is None, never an exception, so
-that a silent source degrades an estimate and not a task.
+The gateway gathers what can be known of inputs (DRS, sizes, storage locations, outputs of earlier tasks) in parallel
+and within a deadline *before* the chain runs, so that middleware stays pure; a silent source leaves something out and
+never raises. Making a URL that an instance can fetch happens as late as possible, by a rewrite, through `AccessPort`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["DrsObject", "DrsPort", "Replica", "SignerPort", "SizePort"]
+from middleware.candidate import Basis, Coordinates
+
+__all__ = ["AccessPort", "DataObject", "Replica"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """One place where an object can be read."""
+    """One place where an input can be read."""
 
-    url: str
+    url: str = field(repr=False)
+    """Its URL; for a DRS access method without one, the `drs://` URI itself."""
     zone: str | None = None
-    """`cloud:region` where known."""
+    """`cloud:region` or an ISO 3166 country code where known."""
+    coordinates: Coordinates | None = None
+    """Where it is on earth, where known."""
+    instance: str | None = None
+    """Base URL of the instance that made it and has it beside it: nothing is transferred there."""
+    available: bool = True
+    """False where it lies in cold storage and has to be thawed first (DRS 1.5 `available`)."""
+    access_id: str | None = None
+    """The DRS access method that gives its URL at the time of use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrsObject:
-    """What a DRS server says of an object (GA4GH DRS `DrsObject`)."""
+class DataObject:
+    """What is known of an input before it is fetched."""
 
-    size_bytes: int | None
-    replicas: tuple[Replica, ...]
-
-
-class DrsPort(Protocol):
-    """Resolves `drs://` URIs."""
-
-    def resolve(self, uri: str) -> DrsObject | None:
-        """Return the object, or None where it cannot be resolved now."""
+    size_bytes: int | None = None
+    """Size; None is missing."""
+    size_basis: Basis = "reported"
+    replicas: tuple[Replica, ...] = ()
+    """Where it can be read; empty means only at the task's own URL, in an unknown zone."""
 
 
-class SizePort(Protocol):
-    """Finds sizes of inputs."""
+class AccessPort(Protocol):
+    """Makes URLs that an instance can use."""
 
-    def size_bytes(self, url: str) -> int | None:
-        """Return the size in bytes, or None where it cannot be found now."""
+    def access(self, url: str, replica: Replica | None, schemes: frozenset[str] | None) -> str | None:
+        """Return a URL for a `drs://` input that needs no credentials of ours, or None where there is none now.
 
-
-class SignerPort(Protocol):
-    """Makes URLs that an instance can use without credentials of its own."""
-
-    def sign(self, url: str, seconds: int) -> str | None:
-        """Return a URL valid for so many seconds, or None where it cannot be signed."""
+        Args:
+            url: The input's URL as the client gave it.
+            replica: The replica chosen for it, None for any.
+            schemes: The URL schemes that the instance takes; None means that it does not say.
+        """

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
-__all__ = ["WEIGHT_ONE", "Preference", "Weight", "parse_weight"]
+__all__ = ["WEIGHT_ONE", "InstanceChoice", "Money", "Preference", "Weight", "parse_weight"]
 
 WEIGHT_ONE = 1_000_000
 """The weight 1 (runtime alone) in the millionths that all reckoning uses."""
@@ -52,6 +53,25 @@ def parse_weight(text: str) -> Weight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount of money."""
+
+    amount: Decimal
+    currency: str
+    """ISO 4217 code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceChoice:
+    """The client's own choice among the known instances (`protes.instances`)."""
+
+    type: Literal["order", "allow", "forbid"]
+    """`order`: these first, in this order, the others after them; `allow`: only these; `forbid`: none of these."""
+    instances: tuple[str, ...]
+    """Ids or base URLs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
     """The effective preference of a task (DESIGN.md section 6: tag > backend parameter > header > URL > defaults)."""
 
@@ -63,6 +83,16 @@ class Preference:
     """Expected run time at reference speed, seconds (`protes.runtime_seconds`)."""
     allowed_zones: tuple[str, ...] = ()
     """Where the task may run: `cloud:region` or country codes; empty means anywhere."""
+    value_of_time: Money | None = None
+    """What an hour is worth: an absolute alternative to the weight, which then says nothing."""
+    max_cost: Money | None = None
+    """Plans that cost more are out."""
+    deadline_seconds: int | None = None
+    """Plans that take longer, in seconds from now, are out."""
+    affinity: str | None = None
+    """Name under which tasks are kept together at one instance (`protes.affinity`)."""
+    instances: InstanceChoice | None = None
+    """The client's own choice."""
     carrier: str = "default"
     """What brought the weight, such as `tag`, `header`, `url` or `default`; for explanations."""
 

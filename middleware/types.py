@@ -10,29 +10,36 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from middleware.candidate import Basis, Candidate, Limits, Prices, weakest
+from middleware.candidate import Basis, Candidate, Coordinates, Limits, Prices, Reported, Staging, weakest
 from middleware.immutable import immutable
 from middleware.needs import Feature, Needs
-from middleware.ports import DrsObject, DrsPort, Replica, SignerPort, SizePort
-from middleware.preference import Preference
+from middleware.network import Network
+from middleware.ports import AccessPort, DataObject, Replica
+from middleware.preference import InstanceChoice, Money, Preference
 from middleware.task import ExecutorView, InputView, OutputView, Resources, TaskView
 
 __all__ = [
+    "AccessPort",
     "Basis",
     "Candidate",
     "Context",
+    "Coordinates",
+    "DataObject",
+    "DataRule",
     "Distribution",
     "DistributionRequest",
-    "DrsObject",
-    "DrsPort",
     "Estimate",
     "ExecutorView",
     "Feature",
     "InputView",
+    "InstanceChoice",
     "Kind",
+    "Learned",
     "Limits",
     "Middleware",
+    "Money",
     "Needs",
+    "Network",
     "Next",
     "Offer",
     "Outcome",
@@ -42,9 +49,9 @@ __all__ = [
     "Provides",
     "Reason",
     "Replica",
+    "Reported",
     "Resources",
-    "SignerPort",
-    "SizePort",
+    "Staging",
     "TaskView",
     "TraceEntry",
 ]
@@ -76,9 +83,17 @@ class Estimate:
     compute_micro: int | None = None
     """The part of the cost for cores, memory and the price per task."""
     disk_micro: int | None = None
-    """The part of the cost for disk."""
+    """The part of the cost for disk while the task runs."""
+    staging_micro: int | None = None
+    """The part of the cost for disk, and for cores and memory where they are charged, while data is transferred."""
+    transfer_micro: int | None = None
+    """The part of the cost for moving inputs and outputs: egress, ingress, requests."""
     queue_ms: int | None = None
     """The part of the time before the task starts."""
+    stage_in_ms: int | None = None
+    """The part of the time in which inputs come in."""
+    stage_out_ms: int | None = None
+    """The part of the time in which outputs go out."""
     run_ms: int | None = None
     """The part of the time that it runs."""
     cost_basis: Basis | None = None
@@ -87,6 +102,18 @@ class Estimate:
     """The weakest basis of what `time_ms` was reckoned from."""
     imputed: tuple[str, ...] = ()
     """Names of the figures taken from other candidates because this one does not declare them."""
+    bases: Mapping[str, Basis] = field(default_factory=dict)
+    """Basis of each figure that went in, by name: `prices`, `speed`, `queue_seconds`, `runtime_seconds`, `resources`,
+    `sizes`, `transfers`."""
+    queue_interval_ms: tuple[int, int] | None = None
+    """Where the wait lies in 80 of 100 cases, ms."""
+    run_interval_ms: tuple[int, int] | None = None
+    """Where the run time lies in 80 of 100 cases, ms."""
+    replicas: tuple[int, ...] = ()
+    """Per input, in their order, the index of its replica in its `DataObject`; -1 where there is none to choose."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bases", immutable(self.bases))
 
     @property
     def basis(self) -> Basis | None:
@@ -152,8 +179,31 @@ class Provides:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A figure learned of finished tasks, with the interval it lies in in 80 of 100 cases."""
+
+    value: float
+    low: float
+    high: float
+    count: float
+    """How many observations stand behind it, older ones counting less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRule:
+    """Where data may be processed (an operator's rule, or a profile's)."""
+
+    prefix: str
+    """Inputs whose URL, or a replica's, starts with this fall under the rule; the longest prefix wins."""
+    zones: frozenset[str] = frozenset()
+    """Zones where it may be processed, without regard to case."""
+    instances: frozenset[str] = frozenset()
+    """Ids or base URLs of instances that may process it, whatever their zone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What surrounds a task: the preference, money, what other steps said, and the ports. There is no clock in it."""
+    """What surrounds a task: preference, caller, money, data, what other steps said. There is no clock in it."""
 
     seed: str
     """Seed of all chance, normally the task's id."""
@@ -166,13 +216,38 @@ class Context:
     """Set by the chain from its rewrites."""
     offers: Mapping[str, Offer] = field(default_factory=dict, repr=False)
     """Offers of earlier rankers by candidate id; set by the chain."""
-    drs: DrsPort | None = None
-    sizes: SizePort | None = None
-    signer: SignerPort | None = None
+    network: Network = field(default_factory=Network)
+    """What moving data costs and takes, by zones."""
+    data: Mapping[str, DataObject] = field(default_factory=dict, repr=False)
+    """What is known of the task's inputs, by URL as the task has it; what nothing is known of is not in it."""
+    zones: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Zone of each output's destination, by URL as the task has it, where known."""
+    runtime: Learned | None = None
+    """Run time at reference speed learned of tasks with the same images and programs, seconds."""
+    output_bytes: int | None = None
+    """Size of all outputs learned of tasks with the same images and programs."""
+    owner: str = ""
+    """Who the task belongs to (the caller's subject)."""
+    groups: frozenset[str] = frozenset()
+    """Groups of the caller."""
+    token_kinds: frozenset[str] = frozenset()
+    """Kinds of tokens that the task needs taken, lower case; empty where it brings none."""
+    allowed_instances: frozenset[str] | None = None
+    """Ids or base URLs that the task's profile allows; None means all."""
+    data_rules: tuple[DataRule, ...] = ()
+    """Where data may be processed."""
+    affinity_url: str | None = None
+    """Base URL of the instance where the task's workflow has been so far (`protes.affinity`)."""
+    turn: int = 0
+    """A number that grows with each choice, for `round_robin`."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Routing metadata that outer steps have added."""
+    access: AccessPort | None = None
+    """For rewrites only."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rates", immutable(self.rates))
-        object.__setattr__(self, "offers", immutable(self.offers))
+        for name in ("rates", "offers", "data", "zones", "metadata"):
+            object.__setattr__(self, name, immutable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +278,12 @@ class Distribution:
     """Why each other candidate is out, by candidate id."""
     trace: tuple[TraceEntry, ...] = ()
     """What the steps did, in the order of the chain."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Routing metadata for people and programs, such as the workflow that a task belongs to."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rejected", immutable(self.rejected))
+        object.__setattr__(self, "metadata", immutable(self.metadata))
 
     @property
     def impossible(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from protes.clock import rfc3339
-from protes.config.settings import Prices
+from protes.config.instances import Prices
 from protes.federation.known import KnownInstance
 
 

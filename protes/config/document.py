@@ -7,7 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from protes.config.settings import Settings, StepSettings
+from protes.config.planning import StepSettings
+from protes.config.settings import Settings
 
 _HEAD = """# Settings
 

@@ -14,7 +14,8 @@ from foca.config.config_parser import ConfigParser, deep_merge
 from foca.models.config import Config
 from pydantic import SecretStr, ValidationError
 
-from protes.config.settings import Credentials, Settings
+from protes.config.instances import Credentials
+from protes.config.settings import Settings
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 ENVIRONMENT_PREFIX = "PROTES_"

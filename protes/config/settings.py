@@ -4,24 +4,24 @@ Units are part of the names (`_seconds`, `_bytes`, `_gb`). Unknown keys are refu
 and a test keeps the two equal.
 """
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from middleware import parse_weight
-
-Seconds = Annotated[float, Field(gt=0)]
-Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-WebOrigin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
-"""An origin as browsers send it. Patterns and `*` are not: what they let in would be more than what is read."""
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, closed, and silent about values that do not fit (they may be secrets)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+from protes.config.base import Name, Seconds, Section, WebOrigin
+from protes.config.instances import InstanceSettings, RegistrySettings
+from protes.config.planning import (
+    DataRuleSettings,
+    LearningSettings,
+    LocationSettings,
+    NetworkSettings,
+    PlanningSettings,
+    ProfileSettings,
+    RateSettings,
+    SourceSettings,
+    StepSettings,
+)
 
 
 class Organization(Section):
@@ -136,91 +136,7 @@ class RelaySettings(Section):
     )
 
 
-class Credentials(Section):
-    """How the gateway shows itself to an instance; secrets come from the environment or a file, never inline."""
-
-    type: Literal["none", "basic", "bearer"] = Field("none", description="Kind of credential.")
-    username: str | None = Field(None, description="User name for `basic`.")
-    secret_env: str | None = Field(None, description="Environment variable that holds the password or token.")
-    secret_file: str | None = Field(None, description="File that holds the password or token.")
-
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> "Credentials":
-        if self.type != "none" and (self.secret_env is None) == (self.secret_file is None):
-            raise ValueError("give exactly one of secret_env and secret_file")
-        if self.type == "basic" and not self.username:
-            raise ValueError("basic needs a username")
-        return self
-
-
-class Prices(Section):
-    """What an instance costs; absent prices are unknown, not zero (ESTIMATES.md, "Missing figures")."""
-
-    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")
-    cpu_core_hour: Money | None = Field(None, description="Per core and hour.")
-    ram_gb_hour: Money | None = Field(None, description="Per GB of memory and hour.")
-    disk_gb_hour: Money | None = Field(None, description="Per GB of disk and hour.")
-    per_task: Money | None = Field(None, description="Per task.")
-    vm_hour_usd: Money | None = Field(None, description="Shown to Cromwell as `vm_price_per_hour_usd`.")
-
-
-class Limits(Section):
-    """What an instance can take; what is not said excludes nothing."""
-
-    max_cpu_cores: float | None = Field(None, gt=0, description="Cores of one task at most.")
-    max_ram_gb: float | None = Field(None, gt=0, description="Memory of one task at most, GB.")
-    max_disk_gb: float | None = Field(None, gt=0, description="Disk of one task at most, GB.")
-    input_schemes: tuple[str, ...] | None = Field(None, description="URL schemes of inputs it takes.")
-    output_schemes: tuple[str, ...] | None = Field(None, description="URL schemes of outputs it takes.")
-    backend_parameters: tuple[str, ...] | None = Field(None, description="backend_parameters it knows.")
-    zones: tuple[str, ...] | None = Field(None, description="Values of `resources.zones` it serves.")
-    max_in_flight: int | None = Field(None, ge=1, description="Unfinished tasks at once.")
-
-
-class InstanceSettings(Section):
-    """What is said of one instance; also merged over a registry's entry of the same URL, field by field."""
-
-    id: Name = Field(description="Name of the instance in this federation.")
-    url: str = Field(description="Base URL, with or without `/ga4gh/tes/v1`.")
-    dialect: str | None = Field(None, description="Pin a dialect instead of recognising it.")
-    credentials: Credentials = Field(Credentials(), description="How the gateway shows itself to it.")
-    limits: Limits = Field(Limits(), description="What it can take.")
-    prices: Prices | None = Field(None, description="What it costs.")
-    speed: float | None = Field(None, gt=0, le=1000, description="Speed against the reference, 1.0.")
-    queue_seconds: float | None = Field(None, ge=0, description="Usual wait before a task starts.")
-    zone: str | None = Field(None, description="Where it is: `cloud:region` or a country code.")
-    verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
-
-
-class Declared(Section):
-    """What a registry's entry may say of an instance in its extension field `protes`; the configuration wins."""
-
-    limits: Limits = Field(Limits(), description="What it can take.")
-    prices: Prices | None = Field(None, description="What it costs.")
-    speed: float | None = Field(None, gt=0, le=1000, description="Speed against the reference, 1.0.")
-    queue_seconds: float | None = Field(None, ge=0, description="Usual wait before a task starts.")
-    zone: str | None = Field(None, description="Where it is: `cloud:region` or a country code.")
-
-
-class RegistrySettings(Section):
-    """A GA4GH Service Registry whose TES instances join the federation."""
-
-    url: str = Field(description="Base URL of the registry, such as `https://host/ga4gh/registry/v1`.")
-    token_env: str | None = Field(None, description="Environment variable with a bearer token for the registry.")
-    group: str | None = Field("org.ga4gh", description="Only services of this `type.group`; null takes any.")
-    artifact: str = Field("tes", description="Only services of this `type.artifact`.")
-    version: str | None = Field(None, description="API version spoken; a greater known major is left out.")
-    refresh_seconds: Seconds = Field(300.0, description="How often it is asked again.")
-    max_stale_seconds: Seconds = Field(86400.0, description="How long its last good answer is used when it is down.")
-
-
-class StepSettings(Section):
-    """One step of the middleware chain."""
-
-    use: str = Field(description="Name of a middleware, or `module:attribute`.")
-    options: dict[str, Any] = Field({}, description="Its options.")
-    on_error: Literal["fail", "skip"] = Field("fail", description="What a failure of the step means.")
-    alternatives: tuple["StepSettings", ...] = Field((), description="Tried in order where the step does not apply.")
+DEFAULT_CHAIN = ("feasible", "cost_runtime")
 
 
 class Settings(Section):
@@ -239,8 +155,16 @@ class Settings(Section):
     relay: RelaySettings = RelaySettings()
     instances: tuple[InstanceSettings, ...] = Field((), description="Instances known by configuration.")
     registries: tuple[RegistrySettings, ...] = Field((), description="GA4GH Service Registries to ask.")
+    network: NetworkSettings = NetworkSettings()
+    rates: RateSettings = RateSettings()
+    storage_locations: tuple[LocationSettings, ...] = Field((), description="Where data lies, by URL prefix.")
+    data_rules: tuple[DataRuleSettings, ...] = Field((), description="Where data may be processed, by URL prefix.")
+    sources: SourceSettings = SourceSettings()
+    learning: LearningSettings = LearningSettings()
+    planning: PlanningSettings = PlanningSettings()
+    profiles: dict[Name, ProfileSettings] = Field({}, description="Presets, by name.")
     chain: tuple[StepSettings, ...] = Field(
-        (StepSettings(use="feasible"), StepSettings(use="cost_runtime")), description="The middleware chain, in order."
+        tuple(StepSettings(use=name) for name in DEFAULT_CHAIN), description="The middleware chain, in order."
     )
 
     @field_validator("instances")

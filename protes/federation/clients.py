@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from protes.clock import Clock
-from protes.config.settings import InstanceSettings, Settings
+from protes.config.instances import InstanceSettings
+from protes.config.settings import Settings
 from protes.federation.secrets import credentials_of
 from protes.tes.client import InstanceClient
 from protes.tes.credentials import NoCredentials

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from protes.config.settings import InstanceSettings, Limits
+from protes.config.instances import InstanceSettings, Limits
 
 Status = Literal["ok", "unprobed", "unreachable", "ejected"]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from protes.config.instances import Declared, InstanceSettings
 from protes.config.loading import ConfigError
-from protes.config.settings import Declared, InstanceSettings
 from protes.federation.known import KnownInstance
 from service_registry_client import normalise_url
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from protes.clock import Clock
-from protes.config.settings import InstanceSettings
+from protes.config.instances import InstanceSettings
 from protes.federation.clients import Clients
 from protes.federation.known import Probed
 from protes.tes.errors import DownstreamError

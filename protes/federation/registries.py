@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from protes.clock import Clock
+from protes.config.instances import Declared, RegistrySettings
 from protes.config.loading import ConfigError
-from protes.config.settings import Declared, RegistrySettings
 from protes.federation.merge import Listed
 from protes.store.protocols import Records
 from service_registry_client import (

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from protes.config.instances import InstanceSettings
 from protes.config.loading import ConfigError, read_secret
-from protes.config.settings import InstanceSettings
 from protes.tes.credentials import BasicCredentials, BearerToken, Credentials, NoCredentials
 
 

@@ -78,6 +78,11 @@ def candidate(instance: KnownInstance, dialect: Dialect) -> Candidate:
         speed=settings.speed,
         queue_seconds=settings.queue_seconds,
         zone=settings.zone,
+        coordinates=settings.coordinates,
+        staging=settings.staging or "parallel",
+        bills_staging=bool(settings.bills_staging),
+        ingress_bytes_per_second=settings.ingress_bytes_per_second,
+        rework=settings.rework,
         ejected=instance.ejection.reason if instance.ejection else None,
         in_flight=instance.in_flight,
         max_in_flight=settings.limits.max_in_flight,
@@ -96,6 +101,7 @@ def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
         zones=frozenset(said.zones) if said.zones is not None else None,
         backend_parameters=_said(said.backend_parameters) or _said(named) or own.backend_parameters,
         max_executors=own.max_executors,
+        token_kinds=_lower(said.token_kinds),
         unsupported=cast("frozenset[Feature]", own.unsupported),
     )
 
@@ -104,13 +110,7 @@ def _prices(instance: KnownInstance) -> Prices | None:
     prices = instance.settings.prices
     if prices is None:
         return None
-    return Prices(
-        currency=prices.currency,
-        cpu_core_hour=prices.cpu_core_hour,
-        ram_gb_hour=prices.ram_gb_hour,
-        disk_gb_hour=prices.disk_gb_hour,
-        per_task=prices.per_task,
-    )
+    return Prices(**prices.model_dump(exclude={"vm_hour_usd"}))
 
 
 def _said(names: tuple[str, ...] | None) -> frozenset[str] | None:

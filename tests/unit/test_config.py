@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from protes.config.base import Section
+from protes.config.instances import Credentials
 from protes.config.loading import DEFAULTS, ConfigError, from_environment, load, read_secret
-from protes.config.settings import Credentials, Section, Settings
+from protes.config.settings import Settings
 
 CANARY = "canary-0123456789abcdef"
 

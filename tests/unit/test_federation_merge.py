@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from protes.config.instances import Declared, InstanceSettings, Limits, Prices
 from protes.config.loading import ConfigError
-from protes.config.settings import Declared, InstanceSettings, Limits, Prices
 from protes.federation.merge import Listed, check_urls, key_of, merge
 
 

@@ -18,8 +18,8 @@ from middleware.chain import OnError
 from middleware.types import Kind, Outcome
 from protes.app import Gateway, create_gateway
 from protes.clock import ManualClock
+from protes.config.instances import Limits, Prices
 from protes.config.loading import load
-from protes.config.settings import Limits, Prices
 from protes.federation.codec import probed_to_json
 from protes.federation.known import Probed, Status
 from protes.store.factory import create_stores
