@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8080
 DATA   ?= data
+PLOTS  ?= build/simulation
 
-.PHONY: help install run demo serve test check format bench clean
+.PHONY: help install run demo serve test check format bench simulate clean
 
 help:
 	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
@@ -13,6 +14,7 @@ help:
 	@echo "make test     all tests that need nothing but Python"
 	@echo "make check    formatting, lint, types"
 	@echo "make bench    the figures of the README"
+	@echo "make simulate the ranker against others and against an oracle, plots in $(PLOTS) (SEEDS=30; QUICK=1)"
 
 # A stamp per set of packages, so that a second call starts at once.
 $(VENV)/.python:
@@ -54,6 +56,14 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
+
+$(VENV)/.simulate: $(VENV)/.dev
+	@echo "Installing what the plots need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,simulate]'
+	@touch $@
+
+simulate: $(VENV)/.simulate
+	@$(BIN)/python -m tests.simulate --plots $(PLOTS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(QUICK),--quick)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

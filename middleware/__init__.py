@@ -7,8 +7,8 @@ Distribution`, named in the configuration by entry point (group `protes.middlewa
 """
 
 from middleware.chain import Chain, OnError, Rewritten, Step, compose
-from middleware.errors import ChainError, LawBroken, MiddlewareConfigError, NotApplicable, OptionError
-from middleware.kinds import AnyMiddleware, Filter, Rewrite, Score
+from middleware.errors import ChainError, LawBroken, MiddlewareConfigError, NotApplicable, OptionError, Unavailable
+from middleware.kinds import AnyMiddleware, Filter, Refused, Rewrite, Score
 from middleware.loading import StepConfig, StepSpec, build_chain, installed
 from middleware.network import Route
 from middleware.options import decimal_option, integer_option
@@ -91,6 +91,7 @@ __all__ = [
     "Prices",
     "Provides",
     "Reason",
+    "Refused",
     "Replica",
     "Reported",
     "Resources",
@@ -104,6 +105,7 @@ __all__ = [
     "StepSpec",
     "TaskView",
     "TraceEntry",
+    "Unavailable",
     "Weight",
     "build_chain",
     "compose",

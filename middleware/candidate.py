@@ -39,6 +39,8 @@ class Limits:
     """Disk of one task at most, GB."""
     input_schemes: frozenset[str] | None = None
     """URL schemes of inputs it takes, lower case; `file` stands for bare absolute paths too."""
+    takes_drs: bool = False
+    """Whether it is said to resolve `drs://` inputs itself, even where its schemes are not declared."""
     output_schemes: frozenset[str] | None = None
     """URL schemes of outputs it takes, likewise."""
     zones: frozenset[str] | None = None

@@ -213,6 +213,8 @@ def _check_laws(request: DistributionRequest, result: Distribution) -> None:
     """
     if not isinstance(result, Distribution):
         raise LawBroken("a middleware returns a Distribution")
+    if not all(isinstance(key, str) and isinstance(value, str) for key, value in result.metadata.items()):
+        raise LawBroken("metadata is a map of strings")
     before = {candidate.id for candidate in request.candidates}
     ranked = {offer.candidate_id for offer in result.ranked}
     if len(ranked) != len(result.ranked):

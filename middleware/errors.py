@@ -3,13 +3,14 @@
 Exception
   NotApplicable            a step has nothing to say here: the next alternative is tried
   LawBroken                a step lost, invented or doubled a candidate
+  Unavailable              a rewrite cannot make a task fit for its instance now
   ChainError               a step failed and its `on_error` is `fail`
   ValueError
     OptionError            a factory refuses an option
     MiddlewareConfigError  a chain cannot be built as configured
 """
 
-__all__ = ["ChainError", "LawBroken", "MiddlewareConfigError", "NotApplicable", "OptionError"]
+__all__ = ["ChainError", "LawBroken", "MiddlewareConfigError", "NotApplicable", "OptionError", "Unavailable"]
 
 
 class NotApplicable(Exception):
@@ -18,6 +19,13 @@ class NotApplicable(Exception):
 
 class LawBroken(Exception):
     """A middleware broke a law of the chain: it lost, invented or doubled a candidate."""
+
+
+class Unavailable(Exception):
+    """Raised by a rewrite that cannot make a task fit for the chosen instance now; another instance may do.
+
+    The text says what is missing and is shown to users: no URL, no credentials, nothing that others wrote.
+    """
 
 
 class ChainError(Exception):
@@ -52,4 +60,4 @@ class MiddlewareConfigError(ValueError):
 
 def describe(failure: Exception) -> str:
     """Say what failed without what others wrote into the message, which may hold secrets."""
-    return str(failure) if isinstance(failure, LawBroken) else type(failure).__name__
+    return str(failure) if isinstance(failure, LawBroken | Unavailable) else type(failure).__name__

@@ -1,145 +1,242 @@
 """What a task would cost and take at each candidate (ESTIMATES.md, "One plan"). Pure: no I/O, no clock.
 
-For now T = T_queue + T_run and C = C_comp + disk: inputs and outputs are not counted yet, and neither is the learned
-share of work done twice. Everything is exact until cost and time are rounded, once, to micro-units and milliseconds.
+Here is what does not depend on the choice of replicas; `middleware.plans` chooses, `middleware.accounts` writes down.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
-from middleware.candidate import Basis, weakest
-from middleware.figures import EXACT, REFERENCE_SPEED, YEAR_SECONDS, Known, Worst, filled, known_figures, sane, worst_of
-from middleware.types import Candidate, Context, Estimate, TaskView
+from middleware.candidate import Basis, Candidate, Prices
+from middleware.cargo import Cargo, cargo_of
+from middleware.demand import Defaults, Demand, demand_of
+from middleware.figures import (
+    EXACT,
+    REFERENCE_SPEED,
+    Known,
+    Worst,
+    converted,
+    filled,
+    known_figures,
+    sane,
+    worst_of,
+)
+from middleware.grid import GRAINS_PER_PRICE, NS_PER_MS, nearest
+from middleware.tariffs import pace, tariffs_of
+from middleware.transfers import Hold, Moves
+from middleware.types import Context, TaskView
 
-__all__ = ["Defaults", "estimate_all"]
+__all__ = ["Model", "Site", "model"]
 
-_MS = 1000
-_MOST_RESOURCES = Decimal(10**9)
+_MOST_REWORK = Decimal(100)
+_MOST_FACTOR = Decimal(100)
+_MOST_FAILURE = Decimal("0.999")
+_ONE = Decimal(1)
 _ZERO = Decimal(0)
+_NO_PRICES = Prices(currency="")
+_PRICES = ("cpu_core_hour", "ram_gb_hour", "gpu_hour", "per_task")
+
+Ratio = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What stands in for what neither the task nor an instance says."""
+class Site(NamedTuple):
+    """A candidate with all that is the same for every choice of replicas. Grains and ns (`middleware.grid`)."""
 
-    runtime_seconds: int = 3600
-    """Run time at reference speed, seconds."""
-    cpu_cores: Decimal = Decimal(1)
-    ram_gb: Decimal = Decimal(2)
-    disk_gb: Decimal = Decimal(10)
-    billing_quantum_ms: int = 1000
-    """Step in which run time is charged, ms; 0 charges it exactly."""
-    billing_minimum_ms: int = 0
-    """Run time charged at least, ms."""
+    candidate: Candidate
+    moves: Moves
+    cost: int
+    """Without what bringing inputs in adds."""
+    time: int
+    """Likewise."""
+    held: int
+    """Grains per ns while data is moved."""
+    bound: int
+    """What all inputs take through the ingress at least; 0 where nothing bounds it or they come one by one."""
+    compute: int | None
+    disk: int | None
+    queue: int | None
+    run: int
+    stretch: Ratio
+    """Run time here over run time at reference speed."""
+    holds: bool
+    """Whether a price for holding resources while data is moved is known."""
+    price_basis: Basis
+    speed_basis: Basis
+    queue_basis: Basis
+    imputed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Demand:
-    """What a task uses, wherever it runs."""
+class Model:
+    """A task at all its candidates."""
 
-    cores: Decimal
-    ram_gb: Decimal
-    disk_gb: Decimal
-    runtime_seconds: int
-    runtime_basis: Basis
-    resource_basis: Basis
+    demand: Demand
+    cargo: Cargo
+    sites: tuple[Site, ...]
+    """One per candidate, in their order."""
+    costs_known: bool
+    """Whether any part of the cost is known; it then is for all."""
+    transfers_priced: bool
+    """Whether the network's currency has a rate."""
+    anything_known: bool
+    """Whether any candidate says anything."""
+    notes: tuple[str, ...]
+    """What is left out, for people."""
 
 
-def estimate_all(
-    task: TaskView, candidates: Sequence[Candidate], context: Context, defaults: Defaults
-) -> tuple[list[Estimate], tuple[str, ...]]:
-    """Estimate a task at every candidate.
-
-    Returns:
-        One estimate per candidate, in their order. `cost_micro` is known for all or for none of them, `time_ms` always.
-        And the warnings: figures that no candidate declares, which are left out.
-    """
-    demand = _demand(task, context, defaults)
+def model(task: TaskView, candidates: Sequence[Candidate], context: Context, defaults: Defaults) -> Model:
+    """Reckon everything but the choice of replicas."""
     with localcontext(EXACT):
-        known = [known_figures(each, context.currency, context.rates) for each in candidates]
+        demand, cargo = demand_of(task, context, defaults), cargo_of(task, context)
+        currency, rates = context.currency, context.rates
+        rate = None if context.network.currency == currency else rates.get(context.network.currency, _ZERO)
+        tariffs = tariffs_of(context.network, rate)
+        hold = Hold(cargo, tariffs)
+        known = [known_figures(each, currency, rates, gpus=demand.gpus > 0) for each in candidates]
         worst = worst_of(known)
-        estimates = [_estimate(demand, each, worst, defaults) for each in known]
-    return estimates, _warnings(worst)
-
-
-def _demand(task: TaskView, context: Context, defaults: Defaults) -> _Demand:
-    asked = task.resources
-    cores = sane(asked.cpu_cores, _MOST_RESOURCES)
-    ram = sane(asked.ram_gb, _MOST_RESOURCES)
-    disk = sane(asked.disk_gb, _MOST_RESOURCES)
-    runtime = context.preference.runtime_seconds
-    if runtime is not None and not 0 < runtime <= YEAR_SECONDS:
-        runtime = None
-    return _Demand(
-        cores=defaults.cpu_cores if cores is None else cores,
-        ram_gb=defaults.ram_gb if ram is None else ram,
-        disk_gb=defaults.disk_gb if disk is None else disk,
-        runtime_seconds=defaults.runtime_seconds if runtime is None else runtime,
-        runtime_basis="default" if runtime is None else "configured",
-        resource_basis="default" if cores is None or ram is None or disk is None else "configured",
+        sites = tuple(
+            _site(candidate, demand, each, worst, defaults, hold, _ingress(candidate, context))
+            for candidate, each in zip(candidates, known, strict=True)
+        )
+    moved = bool(cargo.groups or cargo.outputs)
+    return Model(
+        demand=demand,
+        cargo=cargo,
+        sites=sites,
+        costs_known=any(worst[place] is not None for place in (0, 1, 2, 3, 4, 7, 8))
+        or (tariffs.priced and (cargo.weighs or any(site.moves.costs for site in sites))),
+        transfers_priced=tariffs.priced,
+        anything_known=any(value is not None for value in worst),
+        notes=_warnings(worst, cargo, demand.gpus > 0, priced=tariffs.priced or not moved),
     )
 
 
-def _warnings(worst: Worst) -> tuple[str, ...]:
-    missing = [name for name, value in zip(Worst._fields, worst, strict=True) if value is None]
-    return (f"known for no candidate and left out: {', '.join(missing)}",) if missing else ()
+def _warnings(worst: Worst, cargo: Cargo, gpus: bool, *, priced: bool) -> tuple[str, ...]:
+    names = ["cpu_core_hour", "ram_gb_hour", "disk_gb_hour", "per_task", "speed", "queue_seconds"]
+    if gpus:
+        names.insert(4, "gpu_hour")
+    reported = set(_PRICES) if worst.compute is not None else set()
+    reported |= {"disk_gb_hour"} if worst.storage is not None else set()
+    missing = [name for name in names if getattr(worst, name) is None and name not in reported]
+    notes = [f"known for no candidate and left out: {', '.join(missing)}"] if missing else []
+    if cargo.unknown:
+        notes.append(f"the size of {cargo.unknown} of {cargo.inputs} inputs is not known: taken as 0")
+    if not priced:
+        notes.append("no rate for the currency of the network: what transfers cost is left out")
+    return tuple(notes)
 
 
-def _estimate(demand: _Demand, declared: Known, worst: Worst, defaults: Defaults) -> Estimate:
+def _ingress(candidate: Candidate, context: Context) -> int:
+    prices = candidate.prices
+    if prices is None or prices.ingress_gb is None:
+        return 0
+    rate = None if prices.currency == context.currency else context.rates.get(prices.currency, _ZERO)
+    return converted(prices.ingress_gb, rate) or 0
+
+
+def _site(
+    candidate: Candidate, demand: Demand, declared: Known, worst: Worst, defaults: Defaults, hold: Hold, ingress: int
+) -> Site:
     known, imputed = filled(declared, worst)
-    # Run time in ms, R_ref / phi, is run / speed; all that follows stays a fraction over the speed.
-    _, speed, per = known.speed or REFERENCE_SPEED
-    run = demand.runtime_seconds * _MS * per
-    run_ms = (2 * run + speed) // (2 * speed)
-    queue_ms = known.queue_ms
-    cost_micro, disk_micro = _cost(demand, known, run, _charged(run, speed, known, defaults), speed)
-    run_basis = weakest(demand.runtime_basis, known.speed_basis)
-    return Estimate(
-        cost_micro=cost_micro,
-        time_ms=run_ms + (queue_ms or 0),
-        compute_micro=None if cost_micro is None else cost_micro - (disk_micro or 0),
-        disk_micro=disk_micro,
-        queue_ms=queue_ms,
-        run_ms=run_ms,
-        cost_basis=None
-        if cost_micro is None
-        else weakest(weakest(run_basis, demand.resource_basis), known.price_basis),
-        time_basis=run_basis if queue_ms is None else weakest(run_basis, known.queue_basis),
-        imputed=imputed,
+    stretch = once = _stretch(candidate, demand, known)
+    hourly = _hourly(candidate, demand, known)
+    compute = _compute(demand, known, defaults, hourly, once)
+    failed, of = _failing(candidate, defaults)
+    if failed:
+        stretch = once[0] * of, once[1] * (of - failed)
+        compute = None if compute is None else nearest(compute * of, of - failed)
+    disk_hourly = demand.disk_gb * (known.disk_gb_hour or 0)
+    disk = _disk(known, disk_hourly, demand.runtime, stretch)
+    bills = candidate.bills_staging and known.compute is None
+    held = (disk_hourly if known.storage is None else 0) + (hourly if bills else 0)
+    moves = hold.moves(candidate, ingress, known.transfer)
+    run = nearest(demand.runtime * stretch[0], stretch[1])
+    queue = None if known.queue_ms is None else known.queue_ms * NS_PER_MS
+    return Site(
+        candidate,
+        moves,
+        (compute or 0) + (disk or 0) + moves.out_cost + held * moves.out_time,
+        (queue or 0) + run + moves.out_time,
+        held,
+        _bound(candidate, moves.bytes_in),
+        compute,
+        disk,
+        queue,
+        run,
+        stretch,
+        known.disk_gb_hour is not None or known.storage is not None or bills,
+        known.price_basis,
+        known.speed_basis,
+        known.queue_basis,
+        imputed,
     )
 
 
-def _charged(run: int, speed: int, known: Known, defaults: Defaults) -> int:
-    """Return the time charged, q * ceil(max(mu, T_run) / q), in ms times `speed`; `run` is T_run in the same unit."""
+def _ratio(value: float | Decimal | None, highest: Decimal) -> Ratio | None:
+    if value is None:
+        return None
+    number = sane(value, highest)
+    return None if number is None else number.as_integer_ratio()
+
+
+def _stretch(candidate: Candidate, demand: Demand, known: Known) -> Ratio:
+    """Return run time here over run time at reference speed."""
+    _, speed, per = known.speed or REFERENCE_SPEED
+    again = _ratio(candidate.rework, _MOST_REWORK) if demand.preemptible else None
+    return (per, speed) if again is None else (per * (again[1] + again[0]), speed * again[1])
+
+
+def _failing(candidate: Candidate, defaults: Defaults) -> Ratio:
+    return (_ratio(candidate.failure_rate, _MOST_FAILURE) if defaults.use_failure_rate else None) or (0, 1)
+
+
+def _hourly(candidate: Candidate, demand: Demand, known: Known) -> int:
+    """Return what cores, memory and GPUs cost, in grains per ns."""
+    hourly = (
+        demand.cores * (known.cpu_core_hour or 0)
+        + demand.ram_gb * (known.ram_gb_hour or 0)
+        + demand.gpus * (known.gpu_hour or 0)
+    )
+    if not demand.preemptible:
+        return hourly
+    factor = _ratio((candidate.prices or _NO_PRICES).preemptible_factor, _MOST_FACTOR)
+    return hourly if factor is None else nearest(hourly * factor[0], factor[1])
+
+
+def _compute(demand: Demand, known: Known, defaults: Defaults, hourly: int, once: Ratio) -> int | None:
+    """Return C_comp of one try."""
+    if known.compute is not None:
+        return known.compute * GRAINS_PER_PRICE
+    if known.cpu_core_hour is None and known.ram_gb_hour is None and known.per_task is None and known.gpu_hour is None:
+        return None
+    return (known.per_task or 0) * GRAINS_PER_PRICE + _charged(demand.runtime, once, known, defaults, hourly)
+
+
+def _charged(runtime: int, once: Ratio, known: Known, defaults: Defaults, hourly: int) -> int:
+    """Return q * ceil(max(mu, T_run) / q) times the price; exact until it is rounded."""
     quantum = defaults.billing_quantum_ms if known.quantum_ms is None else known.quantum_ms
     minimum = defaults.billing_minimum_ms if known.minimum_ms is None else known.minimum_ms
-    time = max(minimum * speed, run)
+    time, of = max(minimum * NS_PER_MS * once[1], runtime * once[0]), once[1]
     if not quantum:
-        return time
-    step = quantum * speed
-    return -(-time // step) * step
+        return nearest(hourly * time, of)
+    step = quantum * NS_PER_MS
+    return hourly * step * -(-time // (step * of))
 
 
-def _cost(demand: _Demand, known: Known, run: int, charged: int, speed: int) -> tuple[int | None, int | None]:
-    """Return all of the cost, and the part for disk, in micro-units; None where no price of the kind is known.
-
-    `run` and `charged` are in ms times `speed`.
-    """
-    cpu, ram, disk, task = known[:4]
-    if cpu is None and ram is None and disk is None and task is None:
-        return None, None
-    hourly = demand.cores * (cpu or _ZERO) + demand.ram_gb * (ram or _ZERO)
-    # A price per hour times ms, times 10^6 micro-units, over 3.6 * 10^6 ms per hour: times 10, over 36.
-    compute = 10 * hourly * charged + 36_000_000 * speed * (task or _ZERO)
-    if disk is None:
-        return _rounded(compute, 36 * speed), None
-    storage = 10 * demand.disk_gb * disk * run
-    return _rounded(compute + storage, 36 * speed), _rounded(storage, 36 * speed)
+def _disk(known: Known, hourly: int, runtime: int, stretch: Ratio) -> int | None:
+    """Return what disk costs while the task runs."""
+    if known.storage is not None:
+        return known.storage * GRAINS_PER_PRICE
+    if known.disk_gb_hour is None:
+        return None
+    return nearest(hourly * runtime * stretch[0], stretch[1])
 
 
-def _rounded(value: Decimal, divisor: int) -> int:
-    """Divide and round to the nearest integer, halves up; the value is not negative."""
-    numerator, denominator = value.as_integer_ratio()
-    denominator *= divisor
-    return (2 * numerator + denominator) // (2 * denominator)
+def _bound(candidate: Candidate, bytes_in: int) -> int:
+    """Return what the inputs take through the ingress of an instance that brings them in all at once, ns."""
+    ingress = candidate.ingress_bytes_per_second
+    if ingress is None or not bytes_in or candidate.staging != "parallel":
+        return 0
+    speed = pace(ingress)
+    return 0 if speed is None else speed.nanoseconds(bytes_in)

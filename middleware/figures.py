@@ -4,13 +4,14 @@ No NaN, infinity, negative or absurd figure gets past here: it becomes missing (
 not zero: what some candidates declare is, for the others, the worst of that (hiding a price never wins).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from decimal import Context as DecimalContext
 from functools import lru_cache
 from typing import NamedTuple
 
-from middleware.candidate import Basis, Candidate, Prices
+from middleware.candidate import Basis, Candidate, Prices, Reported
+from middleware.grid import price
 
 __all__ = [
     "EXACT",
@@ -19,6 +20,7 @@ __all__ = [
     "Known",
     "Speed",
     "Worst",
+    "converted",
     "filled",
     "known_figures",
     "milliseconds_of",
@@ -44,10 +46,10 @@ _MOST_SPEED = Decimal(1000)
 _LEAST_SPEED = Decimal("0.001")
 _MOST_SECONDS = Decimal(YEAR_SECONDS)
 _CACHED = 4096
-"""Distinct speeds and times remembered; prices are used as they come."""
+"""Distinct figures of each kind remembered."""
 
 
-def sane(value: float | None, highest: Decimal) -> Decimal | None:
+def sane(value: float | Decimal | None, highest: Decimal) -> Decimal | None:
     """Return a number exactly as it is written, or None where it is no believable amount."""
     if value is None:
         return None
@@ -83,14 +85,22 @@ def milliseconds_of(seconds: float | None) -> int | None:
 
 
 class Known(NamedTuple):
-    """What is known of one candidate; None is missing. Prices per hour (or task) in the base currency."""
+    """What is known of one candidate; None is missing.
 
-    cpu_core_hour: Decimal | None
-    ram_gb_hour: Decimal | None
-    disk_gb_hour: Decimal | None
-    per_task: Decimal | None
+    Money is in 10^-15 units of the base currency (`middleware.grid`): prices per hour, per task, and the amounts and
+    the price per GB and 1000 km that the instance itself reports.
+    """
+
+    cpu_core_hour: int | None
+    ram_gb_hour: int | None
+    disk_gb_hour: int | None
+    per_task: int | None
+    gpu_hour: int | None
     speed: Speed | None
     queue_ms: int | None
+    compute: int | None
+    storage: int | None
+    transfer: int | None
     quantum_ms: int | None
     minimum_ms: int | None
     price_basis: Basis
@@ -101,92 +111,152 @@ class Known(NamedTuple):
 class Worst(NamedTuple):
     """The worst of each figure that any candidate has; None where none has it. The worst speed is the lowest."""
 
-    cpu_core_hour: Decimal | None
-    ram_gb_hour: Decimal | None
-    disk_gb_hour: Decimal | None
-    per_task: Decimal | None
+    cpu_core_hour: int | None
+    ram_gb_hour: int | None
+    disk_gb_hour: int | None
+    per_task: int | None
+    gpu_hour: int | None
     speed: Speed | None
     queue_seconds: int | None
     """In ms; the name is the candidate's field, which explanations use."""
+    compute: int | None
+    """Of what instances report."""
+    storage: int | None
+    """Likewise."""
 
 
 _NO_PRICES = Prices(currency="")
+_FOR_COMPUTE = frozenset({"cpu_core_hour", "ram_gb_hour", "per_task", "gpu_hour"})
+_NOT_MONEY = frozenset({"speed", "queue_seconds"})
 
 
-def known_figures(candidate: Candidate, currency: str, rates: Mapping[str, Decimal]) -> Known:
+def known_figures(candidate: Candidate, currency: str, rates: Mapping[str, Decimal], *, gpus: bool) -> Known:
     """Read the figures of a candidate; to be called in the context `EXACT`.
 
-    Prices in a currency without a rate are missing; the candidate is not.
+    Prices in a currency without a rate are missing; the candidate is not. What it reports itself counts before what
+    is configured or learned.
+
+    Args:
+        candidate: The candidate.
+        currency: The base currency.
+        rates: Base currency per unit of another one.
+        gpus: Whether the task asks for GPUs; their price is not looked at otherwise.
     """
     prices, basis = candidate.prices or _NO_PRICES, candidate.basis
     rate = None if prices.currency == currency else rates.get(prices.currency, _ZERO)
+    compute, storage, transfer, wait = _reported(candidate.reported, currency, rates)
     return Known(
-        _price(prices.cpu_core_hour, rate),
-        _price(prices.ram_gb_hour, rate),
-        _price(prices.disk_gb_hour, rate),
-        _price(prices.per_task, rate),
+        converted(prices.cpu_core_hour, rate),
+        converted(prices.ram_gb_hour, rate),
+        converted(prices.disk_gb_hour, rate),
+        converted(prices.per_task, rate),
+        converted(prices.gpu_hour, rate) if gpus else None,
         speed_of(candidate.speed),
-        milliseconds_of(candidate.queue_seconds),
+        milliseconds_of(candidate.queue_seconds) if wait is None else wait,
+        compute,
+        storage,
+        transfer,
         milliseconds_of(prices.billing_quantum_seconds),
         milliseconds_of(prices.billing_minimum_seconds),
         basis.get("prices", "configured"),
         basis.get("speed", "configured"),
-        basis.get("queue_seconds", "configured"),
+        basis.get("queue_seconds", "configured") if wait is None else "reported",
     )
 
 
-def _price(amount: Decimal | None, rate: Decimal | None) -> Decimal | None:
-    """Return a price in the base currency; `rate` is None for the base currency itself and 0 where there is none."""
-    if amount is None or not _is_money(amount):
+def _reported(
+    reported: Reported | None, currency: str, rates: Mapping[str, Decimal]
+) -> tuple[int | None, int | None, int | None, int | None]:
+    if reported is None:
+        return None, None, None, None
+    rate = None if reported.currency == currency else rates.get(reported.currency, _ZERO)
+    return (
+        converted(reported.compute, rate),
+        converted(reported.storage, rate),
+        converted(reported.transfer_gb_1000km, rate),
+        milliseconds_of(reported.queue_seconds),
+    )
+
+
+def converted(amount: Decimal | None, rate: Decimal | None) -> int | None:
+    """Return money in 10^-15 units of the base currency, None where it is missing or not believable.
+
+    To be called in the context `EXACT`. `rate` is None for the base currency itself and 0 where there is none.
+    """
+    if amount is None:
+        return None
+    try:
+        return _converted(amount, rate)
+    except TypeError:  # a signalling NaN has no hash
+        return None
+
+
+@lru_cache(maxsize=_CACHED)
+def _converted(amount: Decimal, rate: Decimal | None) -> int | None:
+    if not _ZERO <= amount <= MOST_MONEY or (amount.adjusted() < _LEAST_EXPONENT and amount):
         return None
     if rate is None:
-        return amount
-    converted = amount * rate
-    return converted if rate > _ZERO and _is_money(converted) else None
-
-
-def _is_money(amount: Decimal) -> bool:
-    return _ZERO <= amount <= MOST_MONEY and (amount.adjusted() >= _LEAST_EXPONENT or not amount)
+        return price(amount)
+    return _converted(amount * rate, None) if rate > _ZERO else None
 
 
 def worst_of(known: Sequence[Known]) -> Worst:
     """Find the worst of each figure."""
+    cpu, ram, disk, task, gpu, speeds, queues, compute, storage = tuple(zip(*known, strict=True))[:9] or ((),) * 9
     return Worst(
-        cpu_core_hour=_highest(each.cpu_core_hour for each in known),
-        ram_gb_hour=_highest(each.ram_gb_hour for each in known),
-        disk_gb_hour=_highest(each.disk_gb_hour for each in known),
-        per_task=_highest(each.per_task for each in known),
-        speed=min((each.speed for each in known if each.speed is not None), default=None),
-        queue_seconds=max((each.queue_ms for each in known if each.queue_ms is not None), default=None),
+        cpu_core_hour=_highest(cpu),
+        ram_gb_hour=_highest(ram),
+        disk_gb_hour=_highest(disk),
+        per_task=_highest(task),
+        gpu_hour=_highest(gpu),
+        speed=min((each for each in speeds if each is not None), default=None),
+        queue_seconds=_highest(queues),
+        compute=_highest(compute),
+        storage=_highest(storage),
     )
 
 
-def _highest(values: Iterable[Decimal | None]) -> Decimal | None:
+def _highest(values: Sequence[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
 
 
 def filled(known: Known, worst: Worst) -> tuple[Known, tuple[str, ...]]:
     """Give a candidate the worst of each figure that it lacks, with the basis `imputed`.
 
+    Prices are not asked of who reports the amount itself; an amount that others report is only taken where there are
+    no prices to reckon it from.
+
     Returns:
-        Its figures, None only for what no candidate has, and the names of those it was given. A speed that nobody has
-        stays None with the basis `default`: all then run at reference speed.
+        Its figures, None only for what no candidate has or the task does not need, and the names of those it was given.
+        A speed that nobody has stays None with the basis `default`: all then run at reference speed.
     """
-    cpu, ram, disk, task, speed, queue = known[:6]
-    if not (cpu is None or ram is None or disk is None or task is None or speed is None or queue is None):
+    cpu, ram, disk, task, gpu, speed, wait, compute, storage = known[:9]
+    charged = not (cpu is None or ram is None or disk is None or task is None)
+    if charged and speed is not None and wait is not None and (gpu is not None or worst.gpu_hour is None):
         return known, ()
-    pairs = zip(Worst._fields, known[:6], worst, strict=True)
-    imputed = tuple(name for name, own, other in pairs if own is None and other is not None)
-    prices_imputed = not set(imputed) <= {"speed", "queue_seconds"}
+    wanted = {
+        name: value
+        for name, own, value in zip(Worst._fields, known[:9], worst, strict=True)
+        if own is None and value is not None
+    }
+    if compute is not None:
+        wanted = {name: value for name, value in wanted.items() if name not in _FOR_COMPUTE}
+    elif _priced(worst):
+        wanted.pop("compute", None)
+    if storage is not None:
+        wanted.pop("disk_gb_hour", None)
+    elif worst.disk_gb_hour is not None:
+        wanted.pop("storage", None)
     own_speed: Basis = "default" if worst.speed is None else known.speed_basis
-    return known._replace(
-        cpu_core_hour=worst.cpu_core_hour if cpu is None else cpu,
-        ram_gb_hour=worst.ram_gb_hour if ram is None else ram,
-        disk_gb_hour=worst.disk_gb_hour if disk is None else disk,
-        per_task=worst.per_task if task is None else task,
-        speed=worst.speed if speed is None else speed,
-        queue_ms=worst.queue_seconds if queue is None else queue,
-        price_basis="imputed" if prices_imputed else known.price_basis,
-        speed_basis="imputed" if "speed" in imputed else own_speed,
-        queue_basis="imputed" if "queue_seconds" in imputed else known.queue_basis,
-    ), imputed
+    bases: dict[str, object] = {
+        "price_basis": known.price_basis if wanted.keys() <= _NOT_MONEY else "imputed",
+        "speed_basis": "imputed" if "speed" in wanted else own_speed,
+        "queue_basis": "imputed" if "queue_seconds" in wanted else known.queue_basis,
+    }
+    given = {"queue_ms" if name == "queue_seconds" else name: value for name, value in wanted.items()}
+    return Known._make({**known._asdict(), **given, **bases}.values()), tuple(wanted)
+
+
+def _priced(worst: Worst) -> bool:
+    """Tell whether anybody has a price for computing."""
+    return any(getattr(worst, name) is not None for name in _FOR_COMPUTE)

@@ -22,7 +22,10 @@ from middleware.types import (
     TraceEntry,
 )
 
-__all__ = ["AnyMiddleware", "Filter", "Rewrite", "Score", "kind_of", "lift"]
+__all__ = ["AnyMiddleware", "Filter", "Judge", "Refused", "Rewrite", "Score", "kind_of", "lift"]
+
+Judge = Callable[[Candidate], Reason | None]
+"""Judges the candidates of one task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +33,33 @@ class Filter:
     """Takes candidates out: `check` returns the reason, or None where the candidate may stay."""
 
     check: Callable[[TaskView, Candidate, Context], Reason | None]
+    prepare: Callable[[TaskView, Context], Judge] | None = None
+    """Where given, called once per task in place of `check`: works out what is the same for all candidates."""
+
+    @classmethod
+    def prepared(cls, prepare: Callable[[TaskView, Context], Judge]) -> "Filter":
+        """Make a filter of a function that returns, for one task, the function that judges candidates."""
+        return cls(lambda task, candidate, context: prepare(task, context)(candidate), prepare)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a ranker returns in place of an offer for a candidate that none of its plans fits."""
+
+    candidate_id: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Puts candidates in order: `rank` returns one offer per candidate.
+    """Puts candidates in order: `rank` returns one offer per candidate, or that it is refused.
 
     Offers are ordered by `score`, smallest first; the sequence decides between equal scores and among offers without
     one, which come last. Candidates arrive in the order of earlier rankers, by URL where there was none, so that what
     is returned never depends on the order in which instances became known.
     """
 
-    rank: Callable[[TaskView, Sequence[Candidate], Context], Sequence[Offer]]
+    rank: Callable[[TaskView, Sequence[Candidate], Context], Sequence[Offer | Refused]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +101,18 @@ def lift(name: str, middleware: AnyMiddleware) -> Middleware:
 
 
 def _lift_filter(name: str, middleware: Filter) -> Middleware:
-    check = middleware.check
+    def judge_of(task: TaskView, context: Context) -> Judge:
+        if middleware.prepare is not None:
+            return middleware.prepare(task, context)
+        return lambda candidate: middleware.check(task, candidate, context)
 
     def run(request: DistributionRequest, call_next: Next) -> Distribution:
         kept: list[Candidate] = []
         rejected: dict[str, Reason] = {}
         trace: list[TraceEntry] = []
+        judge = judge_of(request.task, request.context)
         for candidate in request.candidates:
-            reason = check(request.task, candidate, request.context)
+            reason = judge(candidate)
             if reason is None:
                 kept.append(candidate)
                 continue
@@ -112,17 +134,23 @@ def _lift_score(name: str, middleware: Score) -> Middleware:
         if not request.candidates:
             return call_next(request)
         by_id = {candidate.id: candidate for candidate in request.candidates}
-        offers = sorted(middleware.rank(request.task, request.candidates, request.context), key=_order)
-        ids = {offer.candidate_id for offer in offers}
-        if len(offers) != len(ids) or ids != by_id.keys():
-            raise LawBroken("a ranker returns one offer for each candidate and for no other")
+        verdicts = middleware.rank(request.task, request.candidates, request.context)
+        offers = sorted((each for each in verdicts if isinstance(each, Offer)), key=_order)
+        refused = {each.candidate_id: each.reason for each in verdicts if isinstance(each, Refused)}
+        ids = {offer.candidate_id for offer in offers} | refused.keys()
+        if len(verdicts) != len(ids) or ids != by_id.keys() or len(offers) + len(refused) != len(verdicts):
+            raise LawBroken("a ranker returns one offer for each candidate, or a refusal, and for no other")
         ranked = replace(
             request,
             candidates=tuple(by_id[offer.candidate_id] for offer in offers),
             context=replace(request.context, offers={offer.candidate_id: offer for offer in offers}),
         )
-        entry = TraceEntry(step=name, kind="score", outcome="passed", text=f"ranked {len(offers)}")
-        return call_next(ranked).after((entry,))
+        entries = [TraceEntry(step=name, kind="score", outcome="passed", text=f"ranked {len(offers)}")]
+        entries += [
+            TraceEntry(step=name, kind="score", outcome="rejected", text=reason.text, candidate_id=candidate_id)
+            for candidate_id, reason in sorted(refused.items())
+        ]
+        return call_next(ranked).after(tuple(entries), refused)
 
     return run
 

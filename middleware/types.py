@@ -290,9 +290,22 @@ class Distribution:
         """Tell whether every candidate is out for a permanent reason; without any candidate, False."""
         return not self.ranked and bool(self.rejected) and all(reason.permanent for reason in self.rejected.values())
 
-    def after(self, trace: tuple[TraceEntry, ...], rejected: Mapping[str, Reason] | None = None) -> "Distribution":
-        """Return this with what an outer step has to add: its trace in front, its rejections."""
-        return replace(self, trace=trace + self.trace, rejected={**(rejected or {}), **self.rejected})
+    def after(
+        self,
+        trace: tuple[TraceEntry, ...],
+        rejected: Mapping[str, Reason] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> "Distribution":
+        """Return this with what an outer step has to add: its trace in front, its rejections, its metadata.
+
+        Where both say something under the same name, what inner steps said stands.
+        """
+        return replace(
+            self,
+            trace=trace + self.trace,
+            rejected={**rejected, **self.rejected} if rejected else self.rejected,
+            metadata={**metadata, **self.metadata} if metadata else self.metadata,
+        )
 
 
 Next = Callable[[DistributionRequest], Distribution]

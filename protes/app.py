@@ -12,7 +12,7 @@ from foca.models.config import CORSConfig
 from foca.security.cors import enable_cors
 
 import openapi
-from middleware import build_chain
+from middleware import Chain, MiddlewareConfigError, build_chain
 from protes.api import problems
 from protes.api.guard import Guard
 from protes.api.idempotency import Reposts
@@ -22,7 +22,8 @@ from protes.api.services import Services, attach
 from protes.api.validation import BodyValidator, TaskSchema
 from protes.clock import Clock, SystemClock
 from protes.config.loading import Loaded
-from protes.config.settings import Settings
+from protes.config.planning import StepSettings
+from protes.config.settings import LIMITS, Settings
 from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.forwarding import Forwarder
 from protes.dispatch.settling import Settler
@@ -30,12 +31,15 @@ from protes.federation.federation import Federation
 from protes.identity import gateway_id, process_name
 from protes.jobs import Housekeeping, TaskJobs, Tick, register
 from protes.leader import Leadership
+from protes.learning.learning import Learning
+from protes.offers.store import StoredOffers
 from protes.planning.planner import Planner
 from protes.relay.cancelling import Canceller
 from protes.relay.orphans import OrphanWatch
 from protes.relay.sweeping import Sweeper
 from protes.runner.protocol import Runner
 from protes.runner.threads import ThreadRunner
+from protes.sources.sources import Sources
 from protes.store.factory import Stores, create_stores
 from protes.store.orphans import Orphans
 from protes.store.protocols import StoreError
@@ -70,6 +74,7 @@ class Gateway:
         with suppress(StoreError):  # then it expires by itself
             Leadership(parts.records, parts.clock, parts.process).resign()
         parts.federation.close()
+        parts.sources.close()
         self.stores.close()
 
 
@@ -104,16 +109,55 @@ def create_services(
     settings: Settings, stores: Stores, runner: Runner, clock: Clock, environ: Mapping[str, str]
 ) -> Services:
     """Put together everything but HTTP, and register the jobs with the runner; raises like `create_gateway`."""
-    chain = build_chain(settings.chain)
+    chains = _chains(settings)
     own_id, me = gateway_id(settings, stores.records, clock), process_name()
     federation = Federation(settings, own_id, stores.tasks, stores.records, clock, environ)
-    planner = Planner(chain, federation, stores.records, clock, settings.currency)
-    _register_jobs(settings, own_id, me, stores, federation, planner, runner, clock)
+    sources = Sources(
+        settings.sources, settings.storage_locations, stores.records, clock, environ, federation.task_info
+    )
+    learning = Learning(settings.learning, stores.tasks, stores.records, clock, federation.configured_speeds)
+    planner = Planner(settings, chains, federation, sources, learning, stores.records, clock)
+    _register_jobs(settings, own_id, me, stores, federation, planner, sources, learning, runner, clock)
     reposts = Reposts(stores.records, clock)
+    offers = StoredOffers(stores.records, settings.planning.offers_valid_seconds)
     task_schema = TaskSchema(yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8")))
     return Services(
-        settings, own_id, me, clock, stores.tasks, stores.records, runner, planner, federation, reposts, task_schema
+        settings,
+        own_id,
+        me,
+        clock,
+        stores.tasks,
+        stores.records,
+        runner,
+        planner,
+        federation,
+        sources,
+        offers,
+        reposts,
+        task_schema,
     )
+
+
+def _chains(settings: Settings) -> dict[str | None, Chain]:
+    """Build the chain, and those that profiles have of their own, under their names.
+
+    Raises:
+        MiddlewareConfigError: a step is not usable; the text names the profile.
+    """
+    chains: dict[str | None, Chain] = {None: build_chain(_with_limits(settings.chain))}
+    for name, profile in settings.profiles.items():
+        if profile.chain is not None:
+            try:
+                chains[name] = build_chain(_with_limits(profile.chain))
+            except MiddlewareConfigError as error:
+                raise MiddlewareConfigError(f"profile {name}: {error}") from error
+    return chains
+
+
+def _with_limits(steps: tuple[StepSettings, ...]) -> tuple[StepSettings, ...]:
+    """Put what a chain must not be without in front of it: no operator should lose a limit by leaving out a step."""
+    there = {step.use for step in steps}
+    return (*(StepSettings(use=name) for name in LIMITS if name not in there), *steps)
 
 
 def _register_jobs(
@@ -123,6 +167,8 @@ def _register_jobs(
     stores: Stores,
     federation: Federation,
     planner: Planner,
+    sources: Sources,
+    learning: Learning,
     runner: Runner,
     clock: Clock,
 ) -> None:
@@ -131,12 +177,12 @@ def _register_jobs(
     forwarder = Forwarder(settings.dispatch, own_id, tasks, planner, federation, clock)
     settler = Settler(settings.dispatch, tasks, federation, orphans, clock)
     dispatcher = Dispatcher(settings.dispatch, tasks, planner, forwarder, settler, clock)
-    sweeper = Sweeper(settings.relay, tasks, federation, clock)
+    sweeper = Sweeper(settings.relay, tasks, federation, clock, sources.remember)
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
     jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
     tick = Tick(settings, tasks, records, federation, runner, clock, me)
     housekeeping = Housekeeping(records, federation, OrphanWatch(orphans, federation, clock), clock)
-    register(runner, settings, jobs, sweeper, federation, tick, housekeeping)
+    register(runner, settings, jobs, sweeper, federation, learning, tick, housekeeping)
 
 
 def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
@@ -157,7 +203,7 @@ def _wsgi(loaded: Loaded, services: Services) -> WsgiApp:
     _set_log_levels()
     logging.getLogger("protes").setLevel(logging.INFO)  # FOCA's configuration of logs knows the root logger alone
     guard = Guard.of(server.host, server.allowed_hosts, server.cors_origins)
-    return IngressLayer(flask_app, guard, server.max_body_bytes, services.gateway_id)
+    return IngressLayer(flask_app, guard, server.max_body_bytes, services.gateway_id, loaded.settings.profiles.keys())
 
 
 def _set_log_levels() -> None:

@@ -12,6 +12,7 @@ from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.outcome import Outcome
 from protes.federation.federation import Federation
 from protes.leader import Leadership
+from protes.learning.learning import Learning
 from protes.relay.cancelling import Canceller
 from protes.relay.orphans import OrphanWatch
 from protes.relay.schedule import Schedule
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 _BATCH = 500
 _ENQUEUED = timedelta(seconds=30)
 _HOUSEKEEPING = timedelta(seconds=60)
+_LEARNING = timedelta(seconds=3)
+_MOST_FOLDS = 20
 # Without any instance tasks are looked at this often only, to tell them why they wait and to end what waits too long.
 _IDLE_PASS = timedelta(seconds=30)
 
@@ -93,6 +96,7 @@ class Tick:
         self._schedule = Schedule(settings.relay)
         self._leadership = Leadership(records, clock, me)
         self._cleaned_at: datetime | None = None
+        self._learned_at: datetime | None = None
         self._passed_at: datetime | None = None
 
     def tick(self, _: str = "") -> None:
@@ -109,6 +113,9 @@ class Tick:
         ejected = {url: ejection.until for url, ejection in self._federation.health.ejections().items()}
         for base_url in self._schedule.due(self._tasks.loads(), ejected, self._federation.poll_floors(), now):
             self._runner.submit("relay", base_url)
+        if self._learned_at is None or now - self._learned_at > _LEARNING:
+            self._learned_at = now
+            self._runner.submit("learn", "")
         if self._cleaned_at is None or now - self._cleaned_at > _HOUSEKEEPING:
             self._cleaned_at = now
             self._runner.submit("housekeeping", "")
@@ -131,12 +138,20 @@ class Housekeeping:
         self._orphans.look()
 
 
+def learn(learning: Learning) -> None:
+    """Fold what has finished since the last time, a bounded number of tasks at once."""
+    for _ in range(_MOST_FOLDS):
+        if not learning.fold():
+            return
+
+
 def register(
     runner: Runner,
     settings: Settings,
     jobs: TaskJobs,
     sweeper: Sweeper,
     federation: Federation,
+    learning: Learning,
     tick: Tick,
     housekeeping: Housekeeping,
 ) -> None:
@@ -144,6 +159,7 @@ def register(
     runner.register("dispatch", jobs.advance)
     runner.register("relay", sweeper.sweep)
     runner.register("probe", federation.probe)
+    runner.register("learn", lambda _: learn(learning))
     runner.register("housekeeping", housekeeping.run)
     runner.register("tick", tick.tick)
     runner.every(settings.runner.tick_seconds, "tick")

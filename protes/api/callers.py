@@ -8,6 +8,8 @@ from pydantic import SecretStr
 from protes.api.problems import Problem
 
 OPERATOR = "operator"
+# `None:None`, as py-tes 0.4 sends it, and `:`.
+_ANONYMOUS_BASIC = ("Tm9uZTpOb25l", "Og==")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ def identify(authorization: str | None, operator_token: SecretStr | None) -> Cal
         if hmac.compare_digest(credential.strip().encode(), expected):
             return Caller(roles=frozenset({OPERATOR}))
     return ANONYMOUS
+
+
+def token_kind(authorization: str | None, operator_token: SecretStr | None) -> str | None:
+    """Return the kind of token a caller brings, lower case; None for none, what means anonymous, and the operator's."""
+    scheme, _, credential = (authorization or "").partition(" ")
+    kind, credential = scheme.lower(), credential.strip()
+    if not kind or not credential or (kind == "basic" and credential in _ANONYMOUS_BASIC):
+        return None
+    return None if identify(authorization, operator_token).is_operator else kind
 
 
 def require_operator(caller: Caller) -> None:

@@ -1,14 +1,14 @@
 """The layer in front of connexion: makes of what clients send what the specification's operations take.
 
-It refuses foreign hosts and origins, collapses slashes, peels `/w/<weight>`, caps bodies, parses JSON, and drops nulls
-and server-set fields, which engines send and connexion would refuse (ENGINES.md section 8, rules 1 and 9). What it
-learned is handed on in the WSGI environment as `Ingress`.
+It refuses foreign hosts and origins, collapses slashes, peels `/w/<weight>` and `/profiles/<name>`, caps bodies, parses
+JSON, and drops nulls and server-set fields, which engines send and connexion would refuse (ENGINES.md section 8, rules
+1 and 9). What it learned is handed on in the WSGI environment as `Ingress`.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -22,7 +22,7 @@ COMPATIBILITY_BASE = "/v1"
 TES_BASES = ("/ga4gh/tes/v1", COMPATIBILITY_BASE)
 SERVER_SET = ("id", "state", "logs", "creation_time")
 _SLASHES = re.compile(r"/{2,}")
-_WEIGHT_PREFIX = re.compile(r"^/w/([^/]*)(/.*)?$")
+_ROOT = re.compile(r"^/(w|profiles)/([^/]*)(/.*)?$")
 _JSON_TYPE = re.compile(r"^application/(?:[\w.+-]+\+)?json$", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -43,12 +43,14 @@ class Ingress:
     Attributes:
         prefix: the gateway root the client uses, such as `/w/0.3`; "" for the plain one.
         weight: the weight in the prefix as written, or None.
+        profile: the name of the profile in the prefix, or None.
         base: the TES base path of the request, or "" where it is none.
         body: the parsed, cleaned JSON body of a task to create; None for other requests.
     """
 
     prefix: str = ""
     weight: str | None = None
+    profile: str | None = None
     base: str = ""
     body: Mapping[str, Any] | None = None
 
@@ -61,12 +63,15 @@ class Ingress:
 class IngressLayer:
     """WSGI middleware around the connexion app."""
 
-    def __init__(self, app: WsgiApp, guard: Guard, max_body_bytes: int, gateway_id: str) -> None:
-        """Wrap `app`; bodies beyond `max_body_bytes` are answered 413."""
+    def __init__(
+        self, app: WsgiApp, guard: Guard, max_body_bytes: int, gateway_id: str, profiles: Collection[str] = ()
+    ) -> None:
+        """Wrap `app`; bodies beyond `max_body_bytes` are answered 413, roots of other than these `profiles` 404."""
         self._app = app
         self._guard = guard
         self._max_body_bytes = max_body_bytes
         self._gateway_id = gateway_id
+        self._profiles = profiles
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -86,7 +91,7 @@ class IngressLayer:
         refusal = self._guard.refusal(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
         if refusal is not None:
             raise Problem(403, refusal)
-        prefix, weight, path = peel(tidy(environ.get("PATH_INFO", "/")))
+        root, path = peel(tidy(environ.get("PATH_INFO", "/")), self._profiles)
         environ["PATH_INFO"] = path
         base = next((each for each in TES_BASES if path == each or path.startswith(each + "/")), "")
         body = None
@@ -98,7 +103,7 @@ class IngressLayer:
             environ["wsgi.input"] = BytesIO(raw)
             environ["CONTENT_LENGTH"] = str(len(raw))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
-        environ[ENVIRON_KEY] = Ingress(prefix, weight, base, body)
+        environ[ENVIRON_KEY] = replace(root, base=base, body=body)
 
 
 def tidy(path: str) -> str:
@@ -110,21 +115,34 @@ def tidy(path: str) -> str:
     return collapsed if collapsed.endswith(_PAGE_END) else collapsed.rstrip("/") or "/"
 
 
-def peel(path: str) -> tuple[str, str | None, str]:
-    """Split a path into gateway root, the weight in it, and the rest.
+def peel(path: str, profiles: Collection[str] = ()) -> tuple[Ingress, str]:
+    """Split a path into the gateway root, with what stands in it, and the rest.
+
+    A root has a weight, a profile, or both, in either order.
 
     Raises:
-        Problem: 404, the weight is not one.
+        Problem: 404, the weight is none, or there is no such profile.
     """
-    match = _WEIGHT_PREFIX.match(path)
-    if match is None:
-        return "", None, path
-    weight = match.group(1)
-    try:
-        parse_weight(weight)
-    except ValueError as error:
-        raise Problem(404, f"there is no gateway root /w/{weight[:40]}: {error}") from None
-    return f"/w/{weight}", weight, match.group(2) or "/"
+    found: dict[str, str] = {}
+    prefix = ""
+    while (match := _ROOT.match(path)) is not None and match.group(1) not in found:
+        kind, value, rest = match.group(1), match.group(2), match.group(3)
+        _check_root(kind, value, profiles)
+        found[kind] = value
+        prefix += f"/{kind}/{value}"
+        path = rest or "/"
+    return Ingress(prefix=prefix, weight=found.get("w"), profile=found.get("profiles")), path
+
+
+def _check_root(kind: str, value: str, profiles: Collection[str]) -> None:
+    if kind == "w":
+        try:
+            parse_weight(value)
+        except ValueError as error:
+            raise Problem(404, f"there is no gateway root /w/{value[:40]}: {error}") from None
+    elif value not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise Problem(404, f"there is no gateway root /profiles/{value[:40]}: known profiles are {known}")
 
 
 def takes_task(path: str, base: str) -> bool:

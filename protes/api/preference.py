@@ -1,16 +1,15 @@
 """What a task's caller prefers, whichever way it was said (DESIGN.md section 6).
 
-Precedence: tag > backend parameter > header `X-Protes-Weight` > URL > the operator's default. The same key in a tag and
-in a backend parameter must have the same value. Only names that do something are known; a typo must not silently change
-what a task costs.
+Precedence: tag > backend parameter > header `X-Protes-Weight` > URL > the profile's > the operator's default. The same
+key in a tag and in a backend parameter must have the same value. Only names that do something are known; a typo must
+not silently change what a task costs.
 """
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from middleware.preference import parse_weight
+from protes.api.preference_values import READERS
 from protes.api.problems import FieldError
 
 TAG_PREFIX = "protes."
@@ -18,79 +17,92 @@ PARAMETER_PREFIX = "protes_"
 WEIGHT_HEADER = "X-Protes-Weight"
 GATEWAY_TAGS = ("protes_attempt", "protes_gateway")
 
-_RUNTIME = re.compile(r"[1-9][0-9]{0,7}")
-_ZONE = re.compile(r"[A-Za-z0-9-]+(:[A-Za-z0-9-]+)?")
-_MOST_RUNTIME = 31_536_000
-_MOST_ZONES = 64
+_CHOOSING = ("weight", "value_of_time")
+"""Two ways to say the same thing: the higher carrier's wins whole."""
 
 
-def _weight(text: str) -> str:
-    parse_weight(text)
-    return text
+BACKEND_PARAMETERS = tuple(PARAMETER_PREFIX + name for name in READERS)
 
 
-def _runtime_seconds(text: str) -> int:
-    if not _RUNTIME.fullmatch(text) or int(text) > _MOST_RUNTIME:
-        raise ValueError(f"must be a whole number of seconds from 1 to {_MOST_RUNTIME}")
-    return int(text)
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was said about the preference outside the task document.
 
-
-def _zones(text: str) -> list[str]:
-    expected = 'must be a JSON list of cloud:region or country codes, such as ["aws:eu-central-1", "DE"]'
-    try:
-        zones = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(expected) from None
-    if not isinstance(zones, list) or not 0 < len(zones) <= _MOST_ZONES:
-        raise ValueError(expected)
-    if not all(isinstance(zone, str) and _ZONE.fullmatch(zone) for zone in zones):
-        raise ValueError(expected)
-    return zones
-
-
-PREFERENCES: Mapping[str, Callable[[str], Any]] = {
-    "weight": _weight,
-    "runtime_seconds": _runtime_seconds,
-    "allowed_zones": _zones,
-}
-"""What can be preferred, by its name without prefix, with the reader of its value."""
-
-BACKEND_PARAMETERS = tuple(PARAMETER_PREFIX + name for name in PREFERENCES)
-
-
-def effective(
-    document: Mapping[str, Any], header: str | None, url: str | None, default: str
-) -> tuple[dict[str, Any], list[FieldError]]:
-    """Work out the effective preference of a task.
-
-    Args:
-        document: the task, valid by its schema.
+    Attributes:
         header: the value of `X-Protes-Weight`, or None.
-        url: the weight of the URL's `/w/<weight>`, or None; already checked.
+        url_weight: the weight of the URL's `/w/<weight>`, or None; already checked.
+        url_profile: the name of the URL's `/profiles/<name>`, or None; already checked.
         default: the operator's weight.
+        profiles: the operator's profiles: name -> weight, or None where it has none of its own.
+    """
+
+    header: str | None = None
+    url_weight: str | None = None
+    url_profile: str | None = None
+    default: str = "0.5"
+    profiles: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def effective(document: Mapping[str, Any], around: Surroundings) -> tuple[dict[str, Any], list[FieldError]]:
+    """Work out the effective preference of a task, valid by its schema.
 
     Returns:
-        The preference (`weight`, `carrier`, and what else was given) and what is wrong with it.
+        The preference (`weight`, `carrier`, and what else was given) and what is wrong with it. Where a
+        `value_of_time` is in force, `weight` is the operator's default and says nothing.
     """
     errors: list[FieldError] = []
-    preference: dict[str, Any] = {"weight": default, "carrier": "default"}
-    if url is not None:
-        preference |= {"weight": url, "carrier": "url"}
-    if header is not None:
-        _read(preference, "weight", header, "header", f"header {WEIGHT_HEADER}", errors)
+    header: dict[str, tuple[Any, str]] = {}
+    if around.header is not None:
+        _read(header, "weight", around.header, "header", f"header {WEIGHT_HEADER}", errors)
     tags = _under(document.get("tags", {}), TAG_PREFIX, "tags", errors)
     parameters = _backend_parameters(document, errors)
-    for name in PREFERENCES:
+    said: dict[str, tuple[Any, str]] = {}
+    for name in READERS:
         if name in tags and name in parameters and tags[name] != parameters[name]:
             errors.append(
                 FieldError(f"tags.{TAG_PREFIX}{name}", f"differs from the backend parameter {PARAMETER_PREFIX}{name}")
             )
         elif name in tags:
-            _read(preference, name, tags[name], "tag", f"tags.{TAG_PREFIX}{name}", errors)
+            _read(said, name, tags[name], "tag", _where(name, "tag"), errors)
         elif name in parameters:
-            where = f"resources.backend_parameters.{PARAMETER_PREFIX}{name}"
-            _read(preference, name, parameters[name], "backend_parameter", where, errors)
-    return preference, errors
+            where = _where(name, "backend_parameter")
+            _read(said, name, parameters[name], "backend_parameter", where, errors)
+    if "profile" not in said and around.url_profile is not None:
+        said["profile"] = (around.url_profile, "url")
+    errors += _contradictions(said, around)
+    chosen, carrier = _chosen(said, header, around)
+    others = {name: value for name, (value, _) in said.items() if name not in _CHOOSING}
+    return {"weight": around.default, **chosen, "carrier": carrier, **others}, errors
+
+
+def _chosen(
+    said: Mapping[str, tuple[Any, str]], header: Mapping[str, tuple[Any, str]], around: Surroundings
+) -> tuple[dict[str, Any], str]:
+    """Return the weight or the value of time that is in force, and what carried it."""
+    for carrier in ("tag", "backend_parameter"):
+        for name in _CHOOSING:
+            if name in said and said[name][1] == carrier:
+                return {name: said[name][0]}, carrier
+    if header:
+        return {"weight": header["weight"][0]}, "header"
+    if around.url_weight is not None:
+        return {"weight": around.url_weight}, "url"
+    profile = said["profile"][0] if "profile" in said else None
+    of_profile = around.profiles.get(profile) if profile is not None else None
+    return ({"weight": of_profile}, "profile") if of_profile is not None else ({}, "default")
+
+
+def _contradictions(said: Mapping[str, tuple[Any, str]], around: Surroundings) -> list[FieldError]:
+    """Find what is well written but cannot be: names that lead nowhere, two values that exclude each other."""
+    errors: list[FieldError] = []
+    if all(name in said for name in _CHOOSING) and said["weight"][1] == said["value_of_time"][1]:
+        errors.append(FieldError(_place("value_of_time", said), "excludes a weight: give one of them"))
+    if "profile" in said and said["profile"][0] not in around.profiles:
+        known = ", ".join(sorted(around.profiles)) or "none"
+        errors.append(FieldError(_place("profile", said), f"there is no such profile; known are {known}"))
+    if "offer" in said and "instances" in said:
+        errors.append(FieldError(_place("offer", said), f"names its instance; leave out {TAG_PREFIX}instances"))
+    return errors
 
 
 def reserved_tag_errors(document: Mapping[str, Any], from_gateway: bool) -> list[FieldError]:
@@ -104,14 +116,24 @@ def reserved_tag_errors(document: Mapping[str, Any], from_gateway: bool) -> list
     ]
 
 
-def _read(preference: dict[str, Any], name: str, text: str, carrier: str, where: str, errors: list[FieldError]) -> None:
+def _place(name: str, said: Mapping[str, tuple[Any, str]]) -> str:
+    """Return the path of the field that said it."""
+    return _where(name, said[name][1])
+
+
+def _where(name: str, carrier: str) -> str:
+    if carrier == "tag":
+        return f"tags.{TAG_PREFIX}{name}"
+    return f"resources.backend_parameters.{PARAMETER_PREFIX}{name}"
+
+
+def _read(
+    said: dict[str, tuple[Any, str]], name: str, text: str, carrier: str, where: str, errors: list[FieldError]
+) -> None:
     try:
-        preference[name] = PREFERENCES[name](text)
+        said[name] = (READERS[name](text), carrier)
     except ValueError as error:
         errors.append(FieldError(where, str(error)))
-        return
-    if name == "weight":
-        preference["carrier"] = carrier
 
 
 def _backend_parameters(document: Mapping[str, Any], errors: list[FieldError]) -> dict[str, str]:
@@ -127,10 +149,10 @@ def _backend_parameters(document: Mapping[str, Any], errors: list[FieldError]) -
 def _under(entries: Mapping[str, str], prefix: str, where: str, errors: list[FieldError]) -> dict[str, str]:
     """Return the entries under our prefix without it; unknown names are errors that name the known ones."""
     ours = {key.removeprefix(prefix): value for key, value in entries.items() if key.startswith(prefix)}
-    known = ", ".join(prefix + name for name in PREFERENCES)
+    known = ", ".join(prefix + name for name in READERS)
     errors.extend(
         FieldError(f"{where}.{prefix}{name[:60]}", f"is not known; known are {known}")
         for name in ours
-        if name not in PREFERENCES
+        if name not in READERS
     )
     return ours

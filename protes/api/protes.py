@@ -5,18 +5,20 @@ Function names are the document's operation ids.
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from protes.api.answers import answer
+from protes.api.arriving import arriving
 from protes.api.callers import caller_may_see, require_operator
 from protes.api.instances import instance_document
-from protes.api.preference import WEIGHT_HEADER
 from protes.api.problems import Problem
-from protes.api.services import caller, eyes, ingress, services
-from protes.api.submission import Submission, prepare
+from protes.api.services import Services, caller, eyes, services
+from protes.api.submission import prepare
 from protes.clock import rfc3339
-from protes.planning import explain
-from protes.store.records import Attempt
+from protes.planning import offer_documents
+from protes.planning.actual import outcome
+from protes.planning.planner import Plan
+from protes.store.records import Attempt, TaskRecord
 
 
 def ListInstances() -> Response:
@@ -42,26 +44,40 @@ def GetRouting(id: str) -> Response:
     explained = parts.planner.explanation(record)
     chosen = record.attempts[-1].instance_id if record.attempts else None
     attempts = [_attempt(attempt, eyes().instances) for attempt in record.attempts]
-    return answer({**explained, **({"chosen": chosen} if chosen is not None else {}), "attempts": attempts})
+    ended = outcome(record, explained)
+    return answer(
+        {
+            **explained,
+            **({"chosen": chosen} if chosen is not None else {}),
+            **({"outcome": ended} if ended is not None else {}),
+            "attempts": attempts,
+        }
+    )
 
 
 def CreateOffers(body: dict[str, Any]) -> Response:
-    """Answer what each instance would offer for a task: a dry run, nothing is stored."""
-    arrived, parts = ingress(), services()
+    """Answer what each instance would offer for a task: a dry run; no task is stored, the offers for a while are."""
+    parts = services()
     parts.task_schema.check(body)
-    submission = Submission(
-        document=body,
-        base=arrived.base,
-        prefix=arrived.prefix,
-        url_weight=arrived.weight,
-        header_weight=request.headers.get(WEIGHT_HEADER),
-    )
-    record = prepare(parts, caller(), submission)
-    plan = parts.planner.plan(record)
-    currency = parts.settings.currency
-    offers = explain.candidates(plan.offers, plan.reasons, currency)
-    preference = record.preference
-    return answer({"weight": str(preference["weight"]), "carrier": preference["carrier"], "offers": offers})
+    record = prepare(parts, caller(), arriving(body))
+    return answer(offers_document(parts, record, parts.planner.plan(record)))
+
+
+def offers_document(parts: Services, record: TaskRecord, plan: Plan) -> dict[str, Any]:
+    """Make the `Offers` of `openapi/protes.yaml`, each with an id under which the task can be run as offered."""
+    now = parts.clock.now()
+    entries = offer_documents.candidates(plan, parts.settings.currency, len(plan.offers), now)
+    ids, expires = parts.offers.save(record.owner, [each.instance.id for each in plan.offers], now)
+    for entry, offer in zip(entries, ids, strict=False):
+        entry |= {"offer": offer, "expires": rfc3339(expires)}
+    value = record.preference.get("value_of_time")
+    return {
+        "weight": str(record.preference["weight"]),
+        **({"value_of_time": value} if value else {}),
+        "carrier": record.preference["carrier"],
+        **({"metadata": dict(plan.distribution.metadata)} if plan.distribution.metadata else {}),
+        "offers": entries,
+    }
 
 
 def ListMiddleware() -> Response:

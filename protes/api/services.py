@@ -12,8 +12,10 @@ from protes.api.views import Eyes
 from protes.clock import Clock
 from protes.config.settings import Settings
 from protes.federation.federation import Federation
+from protes.offers.store import StoredOffers
 from protes.planning.planner import Planner
 from protes.runner.protocol import Runner
+from protes.sources.sources import Sources
 from protes.store.protocols import Records, TaskStore
 
 _EXTENSION = "protes"
@@ -33,6 +35,8 @@ class Services:
         runner: where jobs are submitted.
         planner: plans and dry runs.
         federation: the instances known now.
+        sources: what is known of data.
+        offers: offers that can be accepted.
         reposts: submissions in progress.
         task_schema: the shape of a task.
     """
@@ -46,6 +50,8 @@ class Services:
     runner: Runner
     planner: Planner
     federation: Federation
+    sources: Sources
+    offers: StoredOffers
     reposts: Reposts
     task_schema: TaskSchema
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, id_for_key
-from protes.api.preference import effective, reserved_tag_errors
-from protes.api.problems import Problem, invalid
+from protes.api.preference import Surroundings, effective, reserved_tag_errors
+from protes.api.problems import FieldError, Problem, invalid
 from protes.api.services import Services
 from protes.api.validation import semantic_errors
+from protes.federation.naming import named
 from protes.store.ids import new_task_id
 from protes.store.records import TaskRecord, tag_entry
 from protes.tes.documents import normalise
@@ -35,7 +36,9 @@ class Submission:
         base: TES base path it came on.
         prefix: gateway root it came on.
         url_weight: the weight in the root, or None.
+        url_profile: the profile in the root, or None.
         header_weight: the `X-Protes-Weight` header, or None.
+        token_kinds: kinds of the tokens that the task needs taken, such as that of the caller's own.
         via: the `Via` header, or None.
         key: the `Idempotency-Key` header, or None.
     """
@@ -44,7 +47,9 @@ class Submission:
     base: str
     prefix: str = ""
     url_weight: str | None = None
+    url_profile: str | None = None
     header_weight: str | None = None
+    token_kinds: tuple[str, ...] = ()
     via: str | None = None
     key: str | None = None
 
@@ -73,8 +78,12 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         Problem: 400 with everything that is wrong with it.
     """
     document = submission.document
-    default = parts.settings.api.weight
-    preference, errors = effective(document, submission.header_weight, submission.url_weight, default)
+    preference, errors = effective(document, _surroundings(parts, submission))
+    errors += _choose_instances(parts, caller, preference)
+    if submission.token_kinds:
+        preference["token_kinds"] = list(submission.token_kinds)
+    if caller.groups:
+        preference["groups"] = sorted(caller.groups)
     from_gateway = any(gateway in parts.settings.api.upstream_gateways for gateway in via)
     errors += semantic_errors(document) + reserved_tag_errors(document, from_gateway)
     if errors:
@@ -92,6 +101,36 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
         via=via,
         due_at=now,
     )
+
+
+def _surroundings(parts: Services, submission: Submission) -> Surroundings:
+    settings = parts.settings
+    return Surroundings(
+        header=submission.header_weight,
+        url_weight=submission.url_weight,
+        url_profile=submission.url_profile,
+        default=settings.api.weight,
+        profiles={name: profile.weight for name, profile in settings.profiles.items()},
+    )
+
+
+def _choose_instances(parts: Services, caller: Caller, preference: dict[str, Any]) -> list[FieldError]:
+    """Pin a task with an offer to the offer's instance; refuse a choice of instances that are not known."""
+    if "offer" in preference:
+        try:
+            instance = parts.offers.instance_for(preference["offer"], caller.subject, parts.clock.now())
+        except ValueError as problem:
+            return [FieldError("tags.protes.offer", str(problem))]
+        preference["instances"] = {"type": "allow", "instances": [instance]}
+        return []
+    choice = preference.get("instances")
+    view = parts.federation.view()
+    if choice is None or choice["type"] == "forbid" or not view.complete:
+        return []
+    unknown = [name for name in choice["instances"] if named(view, name) is None]
+    if not unknown:
+        return []
+    return [FieldError("tags.protes.instances", f"instances[{choice['instances'].index(unknown[0])}] is not known")]
 
 
 def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from flask import Response, request
 
 from protes.api import page_tokens
 from protes.api.answers import answer
+from protes.api.arriving import arriving
 from protes.api.callers import caller_may_see
-from protes.api.idempotency import KEY_HEADER
 from protes.api.parameters import tag_filters
-from protes.api.preference import BACKEND_PARAMETERS, WEIGHT_HEADER
+from protes.api.preference import BACKEND_PARAMETERS
 from protes.api.problems import FieldError, Problem, invalid
 from protes.api.service_info import legacy, service_info
-from protes.api.services import caller, eyes, ingress, services
-from protes.api.submission import DISPATCH, Submission, submit
+from protes.api.services import caller, eyes, services
+from protes.api.submission import DISPATCH, submit
 from protes.api.views import View, render
 from protes.store.records import TaskQuery, TaskRecord
 from protes.tes.states import State
@@ -40,17 +40,7 @@ def GetLegacyServiceInfo() -> Response:
 
 def CreateTask(body: dict[str, Any]) -> Response:
     """Make a task durable and answer its id."""
-    arrived = ingress()
-    submission = Submission(
-        document=body,
-        base=arrived.base,
-        prefix=arrived.prefix,
-        url_weight=arrived.weight,
-        header_weight=request.headers.get(WEIGHT_HEADER),
-        via=request.headers.get("Via"),
-        key=request.headers.get(KEY_HEADER),
-    )
-    return answer({"id": submit(services(), caller(), submission)})
+    return answer({"id": submit(services(), caller(), arriving(body))})
 
 
 def GetTask(id: str, view: str = "MINIMAL") -> Response:

@@ -52,17 +52,28 @@ def offers_table(offers: Sequence[Mapping[str, Any]]) -> None:
             each["instance"],
             _money(each.get("cost")),
             each.get("seconds"),
+            each.get("times", {}).get("queue"),
             each.get("score"),
             each.get("basis"),
+            each.get("offer"),
             each["reason"]["text"] if "reason" in each else "",
         )
         for each in offers
     ]
-    table(("RANK", "INSTANCE", "COST", "SECONDS", "SCORE", "BASIS", "WHY NOT"), rows)
+    headers = ("RANK", "INSTANCE", "COST", "SECONDS", "WAIT", "SCORE", "BASIS", "OFFER", "WHY NOT")
+    table(*_without_empty(headers, rows))
+
+
+def _without_empty(
+    headers: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[Sequence[str], list[Sequence[object]]]:
+    """Leave out columns in which no row says anything."""
+    kept = [number for number in range(len(headers)) if any(row[number] not in (None, "") for row in rows)]
+    return [headers[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
 def _money(cost: Mapping[str, str] | None) -> str:
-    return f"{cost['amount']} {cost['currency']}" if cost else "unknown"
+    return f"{cost['amount']} {cost['currency']}" if cost else ""
 
 
 def _cell(value: object) -> str:

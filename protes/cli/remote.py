@@ -23,6 +23,8 @@ _POLL_SECONDS = 0.5
 def submit(args: Namespace) -> int:
     """Submit a task; with --wait, wait for its end and print its output."""
     document = _read_task(args.task)
+    if args.offer is not None and isinstance(document, dict):
+        document["tags"] = {**(document.get("tags") or {}), "protes.offer": args.offer}
     url = f"{_root(args)}{_TES}/tasks"
     # An Idempotency-Key makes a repeat of this very submission harmless, which py-tes' own way of retrying is not.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
@@ -47,8 +49,11 @@ def show(args: Namespace) -> int:
         as_json({"task": task, "routing": routing})
         return Exit.OK
     _print_task(task, False)
-    print(f"\nweight {routing['weight']} ({routing['carrier']}); offers when it was placed:")
+    print(f"\n{_weighed_by(routing)}; offers when it was placed:")
     offers_table(routing["candidates"])
+    for name, times in (routing.get("outcome") or {}).items():
+        if isinstance(times, dict):
+            print(f"{name}: " + ", ".join(f"{part} {seconds:g} s" for part, seconds in times.items()))
     return Exit.OK
 
 
@@ -104,9 +109,9 @@ def offers(args: Namespace) -> int:
     if args.json:
         as_json(answer)
         return Exit.OK
-    print(f"weight {answer['weight']} ({answer['carrier']})")
+    print(_weighed_by(answer))
     offers_table(answer["offers"])
-    return Exit.OK
+    return Exit.OK if any("rank" in each for each in answer["offers"]) else Exit.FAILED
 
 
 def wait(client: Any, task_id: str, timeout_seconds: float) -> dict[str, Any]:
@@ -139,8 +144,10 @@ def _gateway(args: Namespace) -> str:
 
 
 def _root(args: Namespace) -> str:
-    """Return the gateway's root with the weight in it, where one was asked for."""
-    return f"{_gateway(args)}/w/{args.weight}" if args.weight is not None else _gateway(args)
+    """Return the gateway's root with the profile and the weight in it, where they were asked for."""
+    profile = f"/profiles/{args.profile}" if args.profile is not None else ""
+    weight = f"/w/{args.weight}" if args.weight is not None else ""
+    return _gateway(args) + profile + weight
 
 
 def _read_task(path: str) -> Any:
@@ -203,6 +210,11 @@ def _print_task(task: dict[str, Any], json_wanted: bool) -> None:
             for stream in ("stdout", "stderr"):
                 for line in (executor.get(stream) or "").splitlines():
                     print(f"    {stream}: {line}")
+
+
+def _weighed_by(answer: dict[str, Any]) -> str:
+    value = answer.get("value_of_time")
+    return f"{f'value of time {value}' if value else 'weight ' + answer['weight']} ({answer['carrier']})"
 
 
 def _metadata(task: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -31,9 +31,9 @@ def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[B
     """Yield each model with its title and the path of its fields; `[]` stands for the entries of a list."""
     yield (f"`custom.{prefix.rstrip('.')}`" if prefix else "`custom`"), model, prefix
     for name, field in model.model_fields.items():
-        inner, in_list = _inner(field.annotation)
+        inner, many = _inner(field.annotation)
         if inner is not None and inner is not StepSettings:
-            yield from _sections(inner, f"{prefix}{name}{'[]' if in_list else ''}.")
+            yield from _sections(inner, f"{prefix}{name}{many}.")
         elif inner is StepSettings and model is Settings:
             yield f"`custom.{prefix}{name}[]`", inner, f"{prefix}{name}[]."
 
@@ -44,19 +44,20 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
         if inner is not None and field.description is None:
             continue  # a section of its own
         path = prefix + name
-        variable = "" if "[]" in path else f"`PROTES_{path.replace('.', '__').upper()}`"
+        variable = "" if "[]" in path or "<" in path else f"`PROTES_{path.replace('.', '__').upper()}`"
         yield f"| `{path}` | {_default(field)} | {variable} | {_meaning(field)} |\n"
 
 
-def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the model inside an annotation, and whether it is the entry of a list."""
+def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """Return the model inside an annotation, and what stands for its place in a list or a map: `[]` or `.<name>`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
+        return annotation, ""
     for argument in get_args(annotation):
-        found, _ = _inner(argument)
+        found, many = _inner(argument)
         if found is not None:
-            return found, Ellipsis in get_args(annotation)
-    return None, False
+            place = "[]" if Ellipsis in get_args(annotation) else ".<name>" if get_origin(annotation) is dict else ""
+            return found, place + many
+    return None, ""
 
 
 def _default(field: FieldInfo) -> str:

@@ -99,7 +99,8 @@ class SourceSettings(Section):
     drs: bool = Field(True, description="Resolve `drs://` inputs.")
     drs_servers: tuple[DrsServerSettings, ...] = Field((), description="DRS servers that need a word of their own.")
     drs_resolver: str | None = Field(
-        "https://identifiers.org", description="Where prefixes of compact identifiers are looked up; null: nowhere."
+        "https://registry.api.identifiers.org",
+        description="Where prefixes of compact identifiers are looked up; null: nowhere.",
     )
     allow_private: bool = Field(False, description="Ask servers on private addresses too.")
     http_sizes: bool = Field(True, description="Find sizes of http(s) inputs by HEAD.")
@@ -119,7 +120,6 @@ class LearningSettings(Section):
     prior_observations: float = Field(5.0, ge=0, description="How many observations the configured figure counts for.")
     min_observations: float = Field(3.0, gt=0, description="From so many on a figure that is not configured is used.")
     keep_signatures: int = Field(20_000, ge=1, description="Kinds of tasks whose run times are kept.")
-    use_failure_rate: bool = Field(False, description="Let learned failure rates raise estimates.")
 
 
 class ProfileSettings(Section):

@@ -136,7 +136,10 @@ class RelaySettings(Section):
     )
 
 
-DEFAULT_CHAIN = ("feasible", "cost_runtime")
+LIMITS = ("client_choice", "data_rules")
+"""Steps that are put in front of a chain that leaves them out: what a task, a profile or the operator rules out."""
+
+DEFAULT_CHAIN = ("submitter", "client_choice", "feasible", "data_rules", "cost_runtime", "affinity", "drs")
 
 
 class Settings(Section):

@@ -80,13 +80,18 @@ class Dispatcher:
                 lasting = timedelta(seconds=self._settings.lease_seconds)
                 self._tasks.extend(record.id, token, self._clock.now() + lasting)
             try:
-                attempt = self._forwarder.forward(record, token, offer)
+                attempt = self._forwarder.forward(record, token, plan, offer)
             except CancelRequested:
                 return Outcome(system_logs=tuple(lines))
+            except ChainError as error:
+                # What cannot be made fit for this instance may be so for the next one.
+                lines.append(f"{offer.instance.id}: {error}")
+                continue
             if attempt is None:
                 busy = True
                 continue
             if attempt.phase is Phase.ACCEPTED:
+                self._planner.placed(record, plan, offer)
                 return Outcome(system_logs=tuple(lines))
             lines.append(_rejection(attempt))
             if attempt.phase is Phase.UNKNOWN:
@@ -100,7 +105,7 @@ class Dispatcher:
         now = self._clock.now()
         if lines:
             plan = self._planner.plan(record)  # without those that have refused it meanwhile
-        if self._planner.never_more(plan):
+        if plan.never_more():
             self._tasks.fail(record.id, token, [f"no instance can run this task: {plan.waiting_for()}"], now)
             return Outcome()
         waited = now - record.created_at

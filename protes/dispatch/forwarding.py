@@ -9,7 +9,7 @@ from protes.config.settings import DispatchSettings
 from protes.dispatch.gate import Gate
 from protes.federation.federation import Federation
 from protes.federation.known import KnownInstance
-from protes.planning.planner import PlannedOffer, Planner
+from protes.planning.planner import Plan, PlannedOffer, Planner
 from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, Phase, TaskRecord
 from protes.tes.build import build_request, marker
@@ -43,8 +43,8 @@ class Forwarder:
         self._clock = clock
         self._gate = Gate(clock)
 
-    def forward(self, record: TaskRecord, token: str, offer: PlannedOffer) -> Attempt | None:
-        """Try one instance.
+    def forward(self, record: TaskRecord, token: str, plan: Plan, offer: PlannedOffer) -> Attempt | None:
+        """Try one instance of a plan.
 
         Returns:
             The attempt as it stands afterwards: ACCEPTED, REJECTED, or UNKNOWN; None where the instance is busy and was
@@ -59,13 +59,13 @@ class Forwarder:
         with self._gate.enter(offer.instance.base_url) as may:
             if not may:
                 return None
-            return self._forward(record, token, offer)
+            return self._forward(record, token, plan, offer)
 
-    def _forward(self, record: TaskRecord, token: str, offer: PlannedOffer) -> Attempt:
+    def _forward(self, record: TaskRecord, token: str, plan: Plan, offer: PlannedOffer) -> Attempt:
         started = self._clock.monotonic()
         client = self._federation.client(offer.instance.base_url or "", offer.instance.dialect)
-        rewritten = self._planner.document_for(record, offer)
-        intended = self._intend(record, offer, client)
+        rewritten = self._planner.document_for(record, plan, offer)
+        intended = self._intend(record, plan, offer, client)
         gateways = (*record.via, self._gateway_id)
         document = build_request(
             rewritten,
@@ -86,7 +86,7 @@ class Forwarder:
         self._tasks.save_attempt(record.id, token, after, self._clock.now())
         return after
 
-    def _intend(self, record: TaskRecord, offer: PlannedOffer, client: InstanceClient) -> Attempt:
+    def _intend(self, record: TaskRecord, plan: Plan, offer: PlannedOffer, client: InstanceClient) -> Attempt:
         now = self._clock.now()
         return Attempt(
             n=record.attempts[-1].n + 1 if record.attempts else 1,
@@ -96,7 +96,7 @@ class Forwarder:
             phase=Phase.INTENDED,
             intended_at=now,
             deadline=now + timedelta(seconds=self._settings.send_within_seconds),
-            metadata=self._planner.metadata(record, offer),
+            metadata=self._planner.metadata(record, plan, offer),
         )
 
     def _failed(self, record: TaskRecord, attempt: Attempt, instance: KnownInstance, error: DownstreamError) -> Attempt:

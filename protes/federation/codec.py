@@ -21,6 +21,7 @@ def probed_to_json(probed: Probed) -> dict[str, Any]:
         "storage": list(probed.storage),
         "backend_parameters": list(probed.backend_parameters),
         "gateway_id": probed.gateway_id,
+        "declared": dict(probed.declared),
         "error": probed.error,
     }
 
@@ -39,6 +40,7 @@ def probed_from_json(value: Mapping[str, Any]) -> Probed:
         storage=tuple(value["storage"]),
         backend_parameters=tuple(value["backend_parameters"]),
         gateway_id=value["gateway_id"],
+        declared=value.get("declared", {}),  # records of earlier versions have none
         error=value["error"],
     )
 

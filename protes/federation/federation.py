@@ -4,14 +4,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from protes.clock import Clock
+from protes.config.instances import Declared
 from protes.config.settings import Settings
 from protes.federation.clients import Clients
 from protes.federation.codec import probed_from_json, probed_to_json
 from protes.federation.health import Health
 from protes.federation.known import FederationView, KnownInstance, Probed
-from protes.federation.merge import check_urls, merge
+from protes.federation.merge import check_urls, filled, merge
 from protes.federation.prober import Prober
 from protes.federation.registries import Registries
 from protes.store.protocols import Records, TaskStore
@@ -68,6 +70,11 @@ class Federation:
         known = self.view().at(base_url)
         return self._clients.get(base_url, dialect or "unknown", known.settings if known else None)
 
+    def task_info(self, base_url: str, body: Mapping[str, Any], seconds: float) -> Any:
+        """Ask an instance for an estimate; raises like `InstanceClient.task_info`."""
+        known = self.view().at(base_url)
+        return self.client(base_url, known.dialect if known else None).task_info(body, seconds)
+
     def due_probes(self) -> list[str]:
         """Return the keys of the instances to probe now."""
         now = self._clock.now()
@@ -101,6 +108,14 @@ class Federation:
             if each.base_url is not None
         }
 
+    def configured_speeds(self) -> dict[str, float]:
+        """Return the speeds that operators declare, by base URL."""
+        return {
+            each.base_url: each.settings.speed
+            for each in self.view().instances
+            if each.base_url is not None and each.settings.speed is not None
+        }
+
     def keep(self) -> None:
         """Write the registries' answers to the store where they have changed."""
         self._registries.keep()
@@ -126,7 +141,7 @@ class Federation:
     def _build(self) -> FederationView:
         listed, complete = self._registries.listed()
         probes, ejections = self._probes(), self.health.ejections()
-        in_flight = {load.instance_url: load.active for load in self._tasks.loads()}
+        loads = {load.instance_url: load for load in self._tasks.loads()}
         instances: dict[str, KnownInstance] = {}
         # Two addresses of one server: the first one stays, so those of the configuration go first.
         merged = merge(self._settings.instances, listed)
@@ -135,8 +150,17 @@ class Federation:
             if probed is not None and probed.gateway_id == self._gateway_id:
                 continue  # that is this gateway itself, whatever the address is spelled like
             base_url = (probed.base_url if probed else None) or ""
+            settings = known.settings
+            if probed is not None and probed.declared:
+                settings = filled(settings, Declared.model_validate(probed.declared))
+            load = loads.get(base_url)
             found = replace(
-                known, probed=probed, ejection=ejections.get(base_url), in_flight=in_flight.get(base_url, 0)
+                known,
+                settings=settings,
+                probed=probed,
+                ejection=ejections.get(base_url),
+                in_flight=load.active if load else 0,
+                queued=load.queued if load else 0,
             )
             instances.setdefault(base_url or known.key, found)
         return FederationView(tuple(sorted(instances.values(), key=lambda each: each.id)), complete)

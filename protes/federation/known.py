@@ -1,8 +1,9 @@
 """The instances known now, as plain values: what planning, dispatch, relay and the API look at."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from protes.config.instances import InstanceSettings, Limits
 
@@ -25,6 +26,7 @@ class Probed:
         storage: `storage` of its service-info.
         backend_parameters: `tesResources_backend_parameters` of its service-info.
         gateway_id: the id of the gateway, where the instance is a protes.
+        declared: the extension field `protes` of its service-info, a valid `Declared` as JSON; empty without one.
         error: why the last probe failed.
     """
 
@@ -39,6 +41,7 @@ class Probed:
     storage: tuple[str, ...] = ()
     backend_parameters: tuple[str, ...] = ()
     gateway_id: str | None = None
+    declared: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -69,6 +72,7 @@ class KnownInstance:
         probed: what probing told, None before the first probe.
         ejection: why and until when it is left out, or None.
         in_flight: unfinished tasks of ours there.
+        queued: those of them that have not been seen to start.
     """
 
     settings: InstanceSettings
@@ -78,6 +82,7 @@ class KnownInstance:
     probed: Probed | None = None
     ejection: Ejection | None = None
     in_flight: int = 0
+    queued: int = 0
 
     @property
     def id(self) -> str:
@@ -98,6 +103,11 @@ class KnownInstance:
     def base_url(self) -> str | None:
         """Base URL under which TES answers, None as long as none was found."""
         return self.probed.base_url if self.probed else None
+
+    @property
+    def task_info(self) -> bool | None:
+        """Whether it is asked for estimates; None leaves it to the setting for all."""
+        return self.settings.task_info
 
     @property
     def dialect(self) -> str | None:

@@ -57,11 +57,11 @@ def merge(configured: Iterable[InstanceSettings], listed: Iterable[Listed]) -> t
             settings = InstanceSettings(id=_free_id(entry, ids), url=normalise_url(entry.url))
             ids.add(settings.id)
             known[key] = KnownInstance(settings, key, entry.name, "registry")
-        known[key] = replace(known[key], settings=_filled(known[key].settings, entry.declared))
+        known[key] = replace(known[key], settings=filled(known[key].settings, entry.declared))
     return tuple(sorted(known.values(), key=lambda each: each.id))
 
 
-def _filled(settings: InstanceSettings, declared: Declared) -> InstanceSettings:
+def filled(settings: InstanceSettings, declared: Declared) -> InstanceSettings:
     """Fill in, field by field, what is not said yet; what was said first stays."""
     said = declared.model_dump(exclude={"limits"})
     news = {name: getattr(declared, name) for name in said if getattr(settings, name) is None}

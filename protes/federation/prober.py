@@ -2,11 +2,14 @@
 
 import logging
 import random
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from protes.clock import Clock
-from protes.config.instances import InstanceSettings
+from protes.config.instances import Declared, InstanceSettings
 from protes.federation.clients import Clients
 from protes.federation.known import Probed
 from protes.tes.errors import DownstreamError
@@ -53,6 +56,7 @@ class Prober:
             storage=_strings(found, "storage"),
             backend_parameters=_strings(found, "tesResources_backend_parameters"),
             gateway_id=found.gateway_id,
+            declared=_declared(settings, found),
             error="it wants other credentials" if found.auth_required else None,
         )
 
@@ -75,11 +79,24 @@ class Prober:
             storage=before.storage if before else (),
             backend_parameters=before.backend_parameters if before else (),
             gateway_id=before.gateway_id if before else None,
+            declared=before.declared if before else {},
             error=text,
         )
 
     def _varied(self, seconds: float) -> timedelta:
         return timedelta(seconds=seconds * (1 + _JITTER * (2 * self._random.random() - 1)))
+
+
+def _declared(settings: InstanceSettings, found: Probe) -> Mapping[str, Any]:
+    """Read the extension field `protes` of service-info; one that does not fit is ignored, never the instance."""
+    said = found.service_info.get("protes")
+    if said is None:
+        return {}
+    try:
+        return Declared.model_validate(said).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    except ValidationError as problem:
+        logger.warning("%s: protes in its service-info is ignored: %d errors", settings.id, problem.error_count())
+        return {}
 
 
 def _version(found: Probe) -> str | None:

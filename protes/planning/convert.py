@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any
 
 from middleware import (
-    Candidate,
     ExecutorView,
-    Feature,
     InputView,
-    Limits,
+    InstanceChoice,
+    Money,
     OutputView,
     Preference,
-    Prices,
     Resources,
     TaskView,
     parse_weight,
 )
-from protes.federation.known import KnownInstance
-from protes.tes.dialects.base import Dialect
 
 _OWN_PARAMETERS = "protes_"
 
@@ -56,69 +53,27 @@ def document(view: TaskView) -> dict[str, Any]:
 
 def preference(stored: Mapping[str, Any]) -> Preference:
     """Read the stored effective preference (protes.api.preference wrote it)."""
-    weight = parse_weight(stored["weight"])
+    weight, choice = parse_weight(stored["weight"]), stored.get("instances")
     return Preference(
         mode=weight.mode,
         weight_millionths=weight.millionths,
+        value_of_time=_money(stored.get("value_of_time")),
+        max_cost=_money(stored.get("max_cost")),
+        deadline_seconds=stored.get("deadline_seconds"),
         runtime_seconds=stored.get("runtime_seconds"),
         allowed_zones=tuple(stored.get("allowed_zones", ())),
+        affinity=stored.get("affinity"),
+        instances=InstanceChoice(type=choice["type"], instances=tuple(choice["instances"])) if choice else None,
         carrier=stored["carrier"],
     )
 
 
-def candidate(instance: KnownInstance, dialect: Dialect) -> Candidate:
-    """Show an instance to middleware; what its dialect cannot do arrives as limits."""
-    settings = instance.settings
-    return Candidate(
-        id=instance.id,
-        url=instance.base_url or instance.key,
-        name=instance.name,
-        limits=_limits(instance, dialect),
-        prices=_prices(instance),
-        speed=settings.speed,
-        queue_seconds=settings.queue_seconds,
-        zone=settings.zone,
-        coordinates=settings.coordinates,
-        staging=settings.staging or "parallel",
-        bills_staging=bool(settings.bills_staging),
-        ingress_bytes_per_second=settings.ingress_bytes_per_second,
-        rework=settings.rework,
-        ejected=instance.ejection.reason if instance.ejection else None,
-        in_flight=instance.in_flight,
-        max_in_flight=settings.limits.max_in_flight,
-    )
-
-
-def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
-    said, own = instance.limits, dialect.limits
-    named = instance.probed.backend_parameters if instance.probed else ()
-    return Limits(
-        max_cpu_cores=said.max_cpu_cores,
-        max_ram_gb=said.max_ram_gb,
-        max_disk_gb=said.max_disk_gb,
-        input_schemes=_lower(said.input_schemes) or own.input_schemes,
-        output_schemes=_lower(said.output_schemes) or own.output_schemes,
-        zones=frozenset(said.zones) if said.zones is not None else None,
-        backend_parameters=_said(said.backend_parameters) or _said(named) or own.backend_parameters,
-        max_executors=own.max_executors,
-        token_kinds=_lower(said.token_kinds),
-        unsupported=cast("frozenset[Feature]", own.unsupported),
-    )
-
-
-def _prices(instance: KnownInstance) -> Prices | None:
-    prices = instance.settings.prices
-    if prices is None:
+def _money(text: str | None) -> Money | None:
+    """Read `12.50 EUR`, or `25 EUR/h`."""
+    if text is None:
         return None
-    return Prices(**prices.model_dump(exclude={"vm_hour_usd"}))
-
-
-def _said(names: tuple[str, ...] | None) -> frozenset[str] | None:
-    return frozenset(names) if names else None
-
-
-def _lower(schemes: tuple[str, ...] | None) -> frozenset[str] | None:
-    return None if schemes is None else frozenset(scheme.lower() for scheme in schemes)
+    amount, _, currency = text.removesuffix("/h").partition(" ")
+    return Money(amount=Decimal(amount), currency=currency)
 
 
 def _set_fields(value: Any, *without: str) -> dict[str, Any]:

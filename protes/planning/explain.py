@@ -1,105 +1,99 @@
 """Every choice explained: in full for `GET /protes/v1/tasks/{id}/routing`, in strings for `logs[].metadata`."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from middleware import Offer, Reason, TraceEntry
-from protes.federation.known import KnownInstance
+from middleware import Reason, TraceEntry
+from protes.learning.observing import QUEUED, WAIT_SECONDS
+from protes.planning import offer_documents
+from protes.planning.offer_documents import money, seconds
 from protes.store.records import TaskRecord
 
 if TYPE_CHECKING:
-    from protes.planning.planner import PlannedOffer
+    from protes.planning.planner import Plan, PlannedOffer
 
-_MOST_CANDIDATES = 200
+_OWN_BASES = frozenset({"learned", "default", "configured"})
+"""Of a wait that the gateway predicted itself; what an instance reports is not for learning to mend."""
 _MOST_TRACE = 1000
+_SUMMARISED = 5
+_LONGEST_TEXT = 1000
+_SAID_ELSEWHERE = ("weight", "carrier", "value_of_time")
 
 
-def metadata(record: TaskRecord, instance: KnownInstance, offer: Offer, currency: str) -> dict[str, str]:
+def metadata(record: TaskRecord, plan: "Plan", chosen: "PlannedOffer", currency: str) -> dict[str, str]:
     """Summarise a choice as the flat strings that `logs[].metadata` holds by specification."""
+    offer, instance = chosen.offer, chosen.instance
     texts = {
         "protes.instance": instance.id,
         "protes.instance_url": instance.base_url or "",
-        "protes.weight": str(record.preference["weight"]),
         "protes.routing": f"/protes/v1/tasks/{record.id}/routing",
+        "protes.rank": str(chosen.rank),
+        "protes.offers": offer_documents.summary(plan.offers, plan.reasons, currency, _SUMMARISED),
+        "protes.chain": "; ".join(f"{each.step} {each.text}" for each in plan.steps()),
+        **preferred(record),
+        **{f"protes.{name}": value for name, value in plan.distribution.metadata.items()},
     }
     if offer.cost_micro is not None:
         texts["protes.cost"] = f"{money(offer.cost_micro)} {currency}"
     if offer.time_ms is not None:
         texts["protes.seconds"] = seconds(offer.time_ms)
+    if offer.basis is not None:
+        texts["protes.basis"] = offer.basis
+    wait = offer.estimate.queue_ms
+    if wait is not None and offer.estimate.bases.get("queue_seconds") in _OWN_BASES:
+        # Learning compares it with the wait that comes (protes.learning.observing).
+        texts[WAIT_SECONDS], texts[QUEUED] = seconds(wait), str(instance.queued)
+    places = offer_documents.replicas(plan.task, plan.context, offer.estimate)
+    if places:
+        texts["protes.replicas"] = "; ".join(f"{each['input']} {each['url']}" for each in places)
     prices = instance.settings.prices
     if prices is not None and prices.vm_hour_usd is not None:
         texts["vm_price_per_hour_usd"] = str(prices.vm_hour_usd)
-    return texts
+    return {name: text[:_LONGEST_TEXT] for name, text in texts.items() if text}
 
 
-def explanation(
-    record: TaskRecord,
-    offers: Sequence["PlannedOffer"],
-    reasons: Mapping[str, Reason],
-    trace: Sequence[TraceEntry],
-    currency: str,
-) -> dict[str, Any]:
-    """Make the explanation of a plan, as `openapi/protes.yaml` has it but for the attempts.
+def preferred(record: TaskRecord) -> dict[str, str]:
+    """Say what the choice was weighed by."""
+    value = record.preference.get("value_of_time")
+    return {"protes.value_of_time": value} if value else {"protes.weight": str(record.preference["weight"])}
 
-    The best 200 offers are kept and the trace is cut at 1000 entries; `omitted` says how many offers are not there.
+
+def explanation(record: TaskRecord, plan: "Plan", currency: str, most: int, now: datetime) -> dict[str, Any]:
+    """Make the explanation of a plan, as `openapi/protes.yaml` has it but for the attempts and the outcome.
+
+    The best `most` offers are kept and the trace is cut at 1000 entries; `omitted` says how many offers are not there.
     """
     return {
-        "task_id": record.id,
-        "weight": str(record.preference["weight"]),
-        "carrier": record.preference["carrier"],
-        "candidates": candidates(offers, reasons, currency),
-        "omitted": max(0, len(offers) - _MOST_CANDIDATES),
-        "trace": [
-            {
-                "step": entry.step,
-                "kind": entry.kind,
-                "outcome": entry.outcome,
-                "text": entry.text,
-                **({"instance": entry.candidate_id} if entry.candidate_id is not None else {}),
-            }
-            for entry in trace[:_MOST_TRACE]
-        ],
+        **without_plan(record),
+        "metadata": dict(plan.distribution.metadata),
+        "candidates": offer_documents.candidates(plan, currency, most, now),
+        "omitted": max(0, len(plan.offers) - most),
+        "trace": [_traced(entry) for entry in plan.distribution.trace[:_MOST_TRACE]],
     }
 
 
-def candidates(offers: Sequence["PlannedOffer"], reasons: Mapping[str, Reason], currency: str) -> list[dict[str, Any]]:
-    """List each instance's offer, best first, then each one's reason."""
-    offered = [_offered(each, currency) for each in offers[:_MOST_CANDIDATES]]
-    rejected = [
-        {
-            "instance": name,
-            "outcome": "rejected",
-            "reason": {"code": reason.code, "text": reason.text, "permanent": reason.permanent},
-        }
-        for name, reason in sorted(reasons.items())
-    ]
-    return offered + rejected
+def without_plan(record: TaskRecord) -> dict[str, Any]:
+    """Say what is known of a task that was never placed."""
+    value = record.preference.get("value_of_time")
+    others = {name: value for name, value in record.preference.items() if name not in _SAID_ELSEWHERE}
+    return {
+        "task_id": record.id,
+        "weight": str(record.preference["weight"]),
+        **({"value_of_time": value} if value else {}),
+        "carrier": record.preference["carrier"],
+        **({"preference": others} if others else {}),
+        "candidates": [],
+        "omitted": 0,
+        "trace": [],
+    }
 
 
-def _offered(each: "PlannedOffer", currency: str) -> dict[str, Any]:
-    offer = each.offer
-    entry: dict[str, Any] = {"instance": each.instance.id, "outcome": "offer", "rank": each.rank}
-    if offer.shown_score is not None:
-        entry["score"] = f"{float(offer.shown_score):.6f}"
-    if offer.cost_micro is not None:
-        entry["cost"] = {"amount": money(offer.cost_micro), "currency": currency}
-    if offer.time_ms is not None:
-        entry["seconds"] = float(seconds(offer.time_ms))
-    if offer.basis is not None:
-        entry["basis"] = offer.basis
-    if offer.estimate.imputed:
-        entry["imputed"] = list(offer.estimate.imputed)
-    if offer.notes:
-        entry["notes"] = list(offer.notes)
-    return entry
+def waiting(reasons: Mapping[str, Reason]) -> str:
+    """Say in a line what stands in the way at each instance."""
+    return "; ".join(f"{name}: {reason.text}" for name, reason in reasons.items())
 
 
-def money(micro: int) -> str:
-    """Write micro-units of money as a decimal amount."""
-    return f"{Decimal(micro) / 1_000_000:.6f}"
-
-
-def seconds(milliseconds: int) -> str:
-    """Write milliseconds as seconds."""
-    return f"{milliseconds / 1000:.3f}"
+def _traced(entry: TraceEntry) -> dict[str, Any]:
+    about = {"instance": entry.candidate_id} if entry.candidate_id is not None else {}
+    return {"step": entry.step, "kind": entry.kind, "outcome": entry.outcome, "text": entry.text, **about}

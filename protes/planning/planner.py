@@ -3,17 +3,33 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
-from middleware import Candidate, Chain, ChainError, Context, Distribution, DistributionRequest, Offer, Reason
+from middleware import (
+    Candidate,
+    Chain,
+    ChainError,
+    Context,
+    Distribution,
+    DistributionRequest,
+    Offer,
+    Reason,
+    TaskView,
+    TraceEntry,
+)
 from protes.clock import Clock
+from protes.config.settings import Settings
 from protes.federation.federation import Federation
 from protes.federation.known import FederationView, KnownInstance
-from protes.planning import convert, explain
+from protes.learning.learning import Learning
+from protes.planning import convert, explain, surroundings
+from protes.planning.affinity import Affinities
+from protes.planning.candidates import Candidates
+from protes.sources.sources import Sources
 from protes.store.protocols import Records
 from protes.store.records import TaskRecord
-from protes.tes.dialects.table import dialect_named
 
 ROUTING_KIND = "routing"
 
@@ -42,87 +58,124 @@ class Plan:
         reasons: why each other instance is out, by instance id.
         distribution: the chain's own answer, with its trace.
         view: the federation it was made from.
+        task: the task as middleware saw it.
+        context: what middleware was told besides.
     """
 
     offers: tuple[PlannedOffer, ...]
     reasons: Mapping[str, Reason]
     distribution: Distribution
     view: FederationView
+    task: TaskView
+    context: Context
 
     def waiting_for(self) -> str:
         """Say in a line what stands in the way."""
         if not self.view.instances:
             return "none is known"
-        return "; ".join(f"{name}: {reason.text}" for name, reason in self.reasons.items()) or "all are busy"
+        return explain.waiting(self.reasons) or "all are busy"
+
+    def steps(self) -> tuple[TraceEntry, ...]:
+        """Return what each step did as a whole."""
+        return tuple(entry for entry in self.distribution.trace if entry.candidate_id is None)
+
+    def never_more(self) -> bool:
+        """Tell whether what stands in the way is there for good."""
+        if self.offers or not self.reasons or not self.view.complete:
+            return False
+        return all(reason.permanent for reason in self.reasons.values())
 
 
 class Planner:
     """Makes plans; keeps their explanations."""
 
-    def __init__(self, chain: Chain, federation: Federation, records: Records, clock: Clock, currency: str) -> None:
-        """Plan with `chain`, reckoning in `currency`."""
-        self._chain = chain
+    def __init__(
+        self,
+        settings: Settings,
+        chains: Mapping[str | None, Chain],
+        federation: Federation,
+        sources: Sources,
+        learning: Learning,
+        records: Records,
+        clock: Clock,
+    ) -> None:
+        """Plan with the chain of each profile; that of None is everybody else's."""
+        self._settings = settings
+        self._chains = chains
         self._federation = federation
+        self._sources = sources
+        self._learning = learning
         self._records = records
         self._clock = clock
-        self._currency = currency
+        self._affinities = Affinities(settings.planning, records, clock)
+        self._network = surroundings.network(settings.network, settings.currency)
+        self._shown = Candidates()
+        self._turns = count()
 
-    def plan(self, record: TaskRecord) -> Plan:
-        """Rank the instances that may run the task now; no I/O.
+    def plan(self, record: TaskRecord, *, ask: bool = True) -> Plan:
+        """Rank the instances that may run the task now.
+
+        Args:
+            record: the task.
+            ask: whether data servers and instances may be asked about it, within `sources.wait_seconds`; without, what
+                is known already must do.
 
         Raises:
             ChainError: a step of the chain failed that may not be skipped.
         """
         view = self._federation.view()
+        task = convert.task_view(record.id, json.loads(record.document))
         out = self._not_asked(record, view)
         asked = {each.id: each for each in view.instances if each.id not in out}
+        context = self._context(record, task, ask)
         request = DistributionRequest(
-            task=convert.task_view(record.id, json.loads(record.document)),
-            candidates=tuple(_candidate(each) for each in asked.values()),
-            context=self._context(record),
+            task=task,
+            candidates=self._candidates(tuple(asked.values()), task, context, ask),
+            context=context,
             attempt=record.attempts[-1].n + 1 if record.attempts else 1,
         )
-        distribution = self._chain.distribute(request)
+        distribution = self._chain(record).distribute(request)
         offers = tuple(
             PlannedOffer(asked[offer.candidate_id], offer, rank)
             for rank, offer in enumerate(distribution.ranked, start=1)
         )
         reasons = dict(sorted({**out, **distribution.rejected}.items()))
-        return Plan(offers, reasons, distribution, view)
+        return Plan(offers, reasons, distribution, view, task, context)
 
-    def document_for(self, record: TaskRecord, offer: PlannedOffer) -> dict[str, Any]:
+    def document_for(self, record: TaskRecord, plan: Plan, chosen: PlannedOffer) -> dict[str, Any]:
         """Return the task as the chain's rewrites want it forwarded to the chosen instance.
 
         Raises:
             ChainError: a rewrite failed that may not be skipped.
         """
-        document: dict[str, Any] = json.loads(record.document)
-        view = convert.task_view(record.id, document)
-        rewritten = self._chain.rewrite(view, _candidate(offer.instance), self._context(record)).task
-        return document if rewritten == view else convert.document(rewritten)
+        candidate = self._shown.of(chosen.instance)
+        context = replace(plan.context, offers={candidate.id: chosen.offer}, access=self._sources)
+        rewritten = self._chain(record).rewrite(plan.task, candidate, context).task
+        if rewritten == plan.task:
+            return json.loads(record.document)  # type: ignore[no-any-return]
+        return convert.document(rewritten)
+
+    def placed(self, record: TaskRecord, plan: Plan, chosen: PlannedOffer) -> None:
+        """Remember where a task went, for those that belong to it."""
+        candidates = frozenset(each.instance.base_url or "" for each in plan.offers)
+        self._affinities.remember(record, plan.task, chosen.instance.base_url or "", candidates)
 
     def impossible(self, record: TaskRecord) -> list[str]:
-        """Say why no instance can ever run the task; nothing where one may, now or later."""
+        """Say why no instance can ever run the task; nothing where one may, now or later. Nobody is asked."""
         view = self._federation.view()
         if not view.instances or not view.complete:
             return []
         try:
-            plan = self.plan(record)
+            plan = self.plan(record, ask=False)
         except ChainError:
             return []  # logged where it was raised; the task waits for the operator to mend the chain
-        if not self.never_more(plan):
+        if not plan.never_more():
             return []
         return [f"{name}: {reason.text}" for name, reason in plan.reasons.items()]
 
-    def never_more(self, plan: Plan) -> bool:
-        """Tell whether what stands in the way is there for good."""
-        if plan.offers or not plan.reasons or not plan.view.complete:
-            return False
-        return all(reason.permanent for reason in plan.reasons.values())
-
-    def metadata(self, record: TaskRecord, planned: PlannedOffer) -> dict[str, str]:
+    def metadata(self, record: TaskRecord, plan: Plan, chosen: PlannedOffer) -> dict[str, str]:
         """Return what the views add to `logs[].metadata` of a task that is sent to this instance."""
-        return explain.metadata(record, planned.instance, planned.offer, self._currency)
+        return explain.metadata(record, plan, chosen, self._settings.currency)
 
     def keep(self, record: TaskRecord, plan: Plan) -> None:
         """Store the explanation of a choice."""
@@ -135,29 +188,78 @@ class Planner:
             return stored.value
         if not record.state.finished:
             with suppress(ChainError):  # logged where it was raised
-                return self._explained(record, self.plan(record))
-        return explain.explanation(record, (), {}, (), self._currency)
+                return self._explained(record, self.plan(record, ask=False))
+        return explain.without_plan(record)
 
     def _explained(self, record: TaskRecord, plan: Plan) -> dict[str, Any]:
-        return explain.explanation(record, plan.offers, plan.reasons, plan.distribution.trace, self._currency)
+        most = self._settings.planning.show_candidates
+        return explain.explanation(record, plan, self._settings.currency, most, self._clock.now())
 
-    def _context(self, record: TaskRecord) -> Context:
-        preference = convert.preference(record.preference)
-        return Context(seed=record.id, preference=preference, currency=self._currency)
+    def _chain(self, record: TaskRecord) -> Chain:
+        return self._chains.get(record.preference.get("profile"), self._chains[None])
+
+    def _candidates(
+        self, instances: tuple[KnownInstance, ...], task: TaskView, context: Context, ask: bool
+    ) -> tuple[Candidate, ...]:
+        """Show instances to middleware, with what was learned of them and what they say themselves of this task."""
+        runtime = context.preference.runtime_seconds or (context.runtime.value if context.runtime else None)
+        reported = self._sources.reported(instances, task, runtime, ask)
+        return tuple(
+            self._shown.of(
+                each,
+                self._learning.figures(
+                    each.base_url or "",
+                    each.settings.speed,
+                    each.settings.queue_seconds,
+                    each.in_flight,
+                    each.queued,
+                    task,
+                ),
+                reported.get(each.base_url or ""),
+            )
+            for each in instances
+        )
+
+    def _context(self, record: TaskRecord, task: TaskView, ask: bool) -> Context:
+        settings, stored = self._settings, record.preference
+        profile = settings.profiles.get(stored.get("profile", ""))
+        facts = self._sources.gather(task) if ask else self._sources.known(task)
+        rules = profile.data_rules if profile is not None and profile.data_rules is not None else settings.data_rules
+        allowed = profile.instances if profile is not None else None
+        return Context(
+            seed=record.id,
+            preference=convert.preference(stored),
+            currency=settings.currency,
+            rates=surroundings.fresh_rates(settings.rates, self._clock.now()),
+            network=self._network,
+            data=facts.data,
+            zones=facts.zones,
+            runtime=self._learning.runtime(task),
+            output_bytes=self._learning.output_bytes(task),
+            owner=record.owner,
+            groups=frozenset(stored.get("groups", ())),
+            token_kinds=frozenset(stored.get("token_kinds", ())),
+            allowed_instances=frozenset(allowed) if allowed is not None else None,
+            data_rules=surroundings.data_rules(rules),
+            affinity_url=self._affinities.url_for(record, task),
+            turn=next(self._turns),
+        )
 
     def _not_asked(self, record: TaskRecord, view: FederationView) -> dict[str, Reason]:
         """Instances that are no candidates: not found yet, or they refused this very task before."""
         refused = {attempt.instance_url: attempt.message or "" for attempt in record.attempts if attempt.refused}
+        profile = record.preference.get("profile")
+        gone = profile is not None and profile not in self._settings.profiles
         reasons: dict[str, Reason] = {}
         for each in view.instances:
-            if each.base_url is None:
+            if gone:
+                # Its limits are not known any more: the task waits until the operator brings it back.
+                text = f"the profile {profile} is not configured any more"
+                reasons[each.id] = Reason(code="profile", text=text, permanent=False)
+            elif each.base_url is None:
                 why = f"is unreachable: {each.probed.error}" if each.probed else "has not been probed yet"
                 reasons[each.id] = Reason(code=each.status, text=why, permanent=False)
             elif each.base_url in refused:
                 text = f"refused the task: {refused[each.base_url]}"
                 reasons[each.id] = Reason(code="refused", text=text, permanent=True)
         return reasons
-
-
-def _candidate(instance: KnownInstance) -> Candidate:
-    return convert.candidate(instance, dialect_named(instance.dialect or "unknown"))

@@ -1,7 +1,7 @@
 """Bring the states and logs of all unfinished tasks of one instance back, in bulk (DIALECTS.md 2.5)."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from protes.clock import Clock
@@ -38,12 +38,20 @@ class InstanceFailing(Exception):
 class Sweeper:
     """Looks at the unfinished tasks of an instance."""
 
-    def __init__(self, settings: RelaySettings, tasks: TaskStore, federation: Federation, clock: Clock) -> None:
-        """Sweep with the federation's clients."""
+    def __init__(
+        self,
+        settings: RelaySettings,
+        tasks: TaskStore,
+        federation: Federation,
+        clock: Clock,
+        finished: Callable[[Sequence[TaskRecord]], None] = lambda _: None,
+    ) -> None:
+        """Sweep with the federation's clients; `finished` is told of tasks that have ended, once they are stored."""
         self._settings = settings
         self._tasks = tasks
         self._federation = federation
         self._clock = clock
+        self._finished = finished
         # Where the last sweep of an instance ran out of time; a hint, like all that a process remembers by itself.
         self._left_off: dict[str, str] = {}
 
@@ -147,7 +155,10 @@ class Sweeper:
 
     def _save(self, changes: Sequence[Transition]) -> None:
         if changes:
-            self._tasks.transition(changes, self._clock.now())
+            changed = self._tasks.transition(changes, self._clock.now())
+            ended = [record for record in changed if record.state.finished]
+            if ended:
+                self._finished(ended)
 
     def _give_up_if_lost(self, base_url: str) -> None:
         """End the tasks of an instance that has been silent for `relay.lost_after_seconds`."""

@@ -17,7 +17,16 @@ from typing import Any
 from protes.store import changes
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.protocols import Stored
-from protes.store.records import InstanceLoad, Phase, TaskQuery, TaskRecord, tag_entry, tag_entry_key
+from protes.store.records import (
+    NOT_STARTED,
+    Attempt,
+    InstanceLoad,
+    Phase,
+    TaskQuery,
+    TaskRecord,
+    tag_entry,
+    tag_entry_key,
+)
 from protes.tes.states import shown
 
 
@@ -97,12 +106,20 @@ class MemoryTaskStore(ApplyingTaskStore):
 
     def loads(self) -> Sequence[InstanceLoad]:
         """See `TaskStore.loads`."""
-        times: dict[str, list[datetime]] = {}
+        live: dict[str, list[Attempt]] = {}
         with self._lock:
             for record in self._tasks.values():
-                if (live := record.live_attempt) is not None:
-                    times.setdefault(live.instance_url, []).append(live.intended_at)
-        return [InstanceLoad(url, len(moments), max(moments)) for url, moments in sorted(times.items())]
+                if (attempt := record.live_attempt) is not None:
+                    live.setdefault(attempt.instance_url, []).append(attempt)
+        return [
+            InstanceLoad(
+                url,
+                len(there),
+                max(each.intended_at for each in there),
+                sum(each.state in NOT_STARTED for each in there),
+            )
+            for url, there in sorted(live.items())
+        ]
 
     def delete(self, task_id: str) -> bool:
         """See `TaskStore.delete`."""
@@ -121,6 +138,16 @@ class MemoryTaskStore(ApplyingTaskStore):
                 if record.finished_at is not None and record.finished_at < moment and record.live_attempt is None
             )
         return [task_id for _, task_id in ended[:limit]]
+
+    def finished_since(self, after: tuple[datetime, str] | None, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.finished_since`."""
+        with self._lock:
+            ended = sorted(
+                (record.finished_at, record.id)
+                for record in self._tasks.values()
+                if record.finished_at is not None and (after is None or (record.finished_at, record.id) > after)
+            )
+            return [copy.deepcopy(self._tasks[task_id]) for _, task_id in ended[:limit]]
 
     def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
         """See `TaskStore.count`."""

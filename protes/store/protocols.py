@@ -103,6 +103,9 @@ class TaskStore(Protocol):
     def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
         """Return ids of tasks finished before `moment` and without a live attempt, oldest first, for expiry."""
 
+    def finished_since(self, after: tuple[datetime, str] | None, limit: int) -> Sequence[TaskRecord]:
+        """Return finished tasks, whole, ascending by (`finished_at`, id), those after that of `after`."""
+
     def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
         """Return how many tasks there are."""
 

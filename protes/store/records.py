@@ -39,6 +39,10 @@ LIVE = UNSETTLED | {Phase.ACCEPTED}
 """In these the instance has, or may have, an unfinished copy of the task."""
 
 
+NOT_STARTED = frozenset({State.UNKNOWN, State.QUEUED})
+"""An attempt whose last state is one of these still waits at its instance, as far as anybody has seen."""
+
+
 def tag_entry(key: str, value: str) -> str:
     """Write a tag as one `key=value` entry; a `=` in the key is escaped, so that entries read in one way only."""
     return f"{tag_entry_key(key)}={value}"
@@ -215,8 +219,10 @@ class InstanceLoad:
         instance_url: canonical base URL.
         active: tasks whose live attempt is there.
         youngest: when the youngest of these attempts was intended.
+        queued: those of them that have not been seen to start (`NOT_STARTED`).
     """
 
     instance_url: str
     active: int
     youngest: datetime
+    queued: int = 0

@@ -144,10 +144,12 @@ def _client_tags(document: Mapping[str, Any], dialect: Dialect) -> dict[str, str
 
 
 def _preference_tags(preference: Mapping[str, Any]) -> dict[str, str]:
+    # A weight beside a value of time is what was the default here, and the next gateway would refuse the two.
+    without = "weight" if preference.get("value_of_time") else ""
     return {
         PREFERENCE_PREFIX + name: _tag_value(preference[name])
         for name in PASSED_ON
-        if preference.get(name) not in (None, "", (), [])
+        if name != without and preference.get(name) not in (None, "", (), [])
     }
 
 

@@ -110,6 +110,15 @@ class InstanceClient:
             raise BadAnswer(f"answered {answer.status} without a usable id", instance=self.base_url, ambiguous=True)
         return task_id
 
+    def task_info(self, body: Mapping[str, Any], seconds: float) -> Any:
+        """Ask for an estimate: TEStribute's `POST tasks/task-info` (STANDARDS.md 3.1), which changes nothing.
+
+        Raises:
+            DownstreamError: any of them; Refused with 404, 405 or 501 where there is no such call.
+        """
+        timeouts = replace(self._transport.timeouts, connect_seconds=seconds, post_seconds=seconds)
+        return self._transport.at(self.base_url, timeouts).post("/tasks/task-info", body).json()
+
     def get(self, task_id: str, view: View = "MINIMAL") -> SeenTask:
         """Look at one task.
 

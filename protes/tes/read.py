@@ -14,6 +14,7 @@ from typing import Any
 
 from protes.clock import rfc3339
 from protes.tes.errors import BadAnswer
+from protes.tes.redaction import redact
 from protes.tes.states import State, parse_state
 
 DEFAULT_TAIL_BYTES = 4 * 1024 * 1024
@@ -190,7 +191,10 @@ def _metadata(value: object) -> dict[str, str]:
 
 
 def _system_logs(value: object) -> list[str]:
-    """A list of lines; a string may be one line or a list written as JSON."""
+    """A list of lines; a string may be one line or a list written as JSON.
+
+    Servers write the URLs that they fetch there: signatures, which the gateway may have had made, are masked.
+    """
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             parsed = json.loads(value)
@@ -198,7 +202,7 @@ def _system_logs(value: object) -> list[str]:
             parsed = None
         value = parsed if isinstance(parsed, list) else value
     lines = value if isinstance(value, list) else [value]
-    return [text for text in map(_text, lines) if text]
+    return [redact(text) for text in map(_text, lines) if text]
 
 
 def _objects(value: object) -> list[Mapping[str, Any]]:

@@ -160,6 +160,18 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+def pinned_pool(scheme: str, address: str, port: int, host: str, ca_certs: str) -> HTTPConnectionPool:
+    """Return a pool that connects to one address of a host, whatever its name resolves to by now.
+
+    Certificates are checked against the host's name. Its connections heed the current exchange.
+    """
+    if scheme == "http":
+        return _Pool(address, port)
+    return _SecurePool(
+        address, port, server_hostname=host, assert_hostname=host, cert_reqs="CERT_REQUIRED", ca_certs=ca_certs
+    )
+
+
 class DeadlineAdapter(HTTPAdapter):
     """requests' adapter over connections that heed the current exchange; it never sends anything twice."""
 

@@ -27,7 +27,8 @@ def _fake() -> Iterator[FakeTes]:
 @pytest.fixture(name="gateway")
 def _gateway(fake: FakeTes) -> Iterator[Gateway]:
     instances = [{"id": "fake", "url": fake.url, "prices": {"cpu_core_hour": "0.5"}, "speed": 2}]
-    gateway = create_gateway(load([], {}, {"instances": instances}), stores=create_stores("memory:"))
+    settings = {"instances": instances, "profiles": {"nowhere": {"instances": ["elsewhere"]}, "cheap": {"weight": "0"}}}
+    gateway = create_gateway(load([], {}, settings), stores=create_stores("memory:"))
     gateway.start()
     wait_until(lambda: gateway.services.federation.view().instances[0].status == "ok", "the instance is found")
     yield gateway
@@ -97,6 +98,30 @@ def test_instances_and_offers(url: str, file: str, capsys: pytest.CaptureFixture
     assert answer["weight"] == "1"
     assert answer["offers"][0]["instance"] == "fake"
     assert answer["offers"][0]["cost"]["currency"] == "EUR"
+
+
+def test_an_offer_is_taken_up(url: str, fake: FakeTes, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.auto(2)
+    assert main(["offers", file, "--url", url]) == 0
+    assert "OFFER" in capsys.readouterr().out
+    assert main(["offers", file, "--url", url, "--profile", "cheap", "--json"]) == 0
+    answer = _json(capsys)
+    assert (answer["weight"], answer["carrier"]) == ("0", "profile")
+    offer = answer["offers"][0]["offer"]
+    assert main(["submit", file, "--url", url, "--offer", offer, "--wait", "--timeout", "30", "--json"]) == 0
+    task = _json(capsys)
+    assert task["tags"] == {"protes.offer": offer}
+    assert main(["show", task["id"], "--url", url, "--routing"]) == 0
+    out = capsys.readouterr().out
+    assert "estimated: " in out
+    assert "actual: " in out
+    assert main(["submit", file, "--url", url, "--offer", "unknown-1"]) == 1
+    assert "tags.protes.offer" in capsys.readouterr().err
+
+
+def test_offers_without_any_are_exit_code_1(url: str, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["offers", file, "--url", url, "--profile", "nowhere"]) == 1
+    assert "is not among the instances of the task's profile" in capsys.readouterr().out
 
 
 def test_a_refusal_is_a_sentence_and_exit_code_1(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

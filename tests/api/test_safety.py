@@ -153,8 +153,15 @@ def test_swagger_ui_needs_no_other_host(api: Api, base: str) -> None:
 
 def test_the_documents_are_served_with_the_operations_and_no_machine_paths(api: Api) -> None:
     for base, paths in {
-        "/ga4gh/tes/v1": {"/service-info", "/tasks", "/tasks/{id}", "/tasks/{id}:cancel"},
-        "/v1": {"/service-info", "/tasks", "/tasks/{id}", "/tasks/{id}:cancel", "/tasks/service-info"},
+        "/ga4gh/tes/v1": {"/service-info", "/tasks", "/tasks/{id}", "/tasks/{id}:cancel", "/tasks/task-info"},
+        "/v1": {
+            "/service-info",
+            "/tasks",
+            "/tasks/{id}",
+            "/tasks/{id}:cancel",
+            "/tasks/service-info",
+            "/tasks/task-info",
+        },
     }.items():
         document = api.get(f"{base}/openapi.json").json()
         assert set(document["paths"]) == paths

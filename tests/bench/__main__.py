@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from tests.bench import ranking
 from tests.bench.load import Load, post_tasks
 from tests.support.processes import TOKEN, gateway, in_front_of, memory_megabytes, node
 
@@ -98,3 +99,5 @@ def relay_lags(url: str) -> list[float]:
 
 if __name__ == "__main__":
     main()
+    print()
+    ranking.main()

@@ -180,7 +180,19 @@ def test_loads_count_every_live_attempt(tasks: TaskStore) -> None:
     forwarded(tasks, a_task(), Phase.REJECTED, intended_at=at(9))
     forwarded(tasks, a_task(), Phase.UNKNOWN, instance_url="https://two.example", intended_at=at(1))
     loads = sorted(tasks.loads(), key=lambda load: load.instance_url)
-    assert loads == [InstanceLoad(URL, 2, at(7)), InstanceLoad("https://two.example", 1, at(1))]
+    assert loads == [InstanceLoad(URL, 2, at(7), 2), InstanceLoad("https://two.example", 1, at(1), 1)]
+
+
+def test_loads_tell_which_attempts_were_seen_to_start(tasks: TaskStore) -> None:
+    started = (State.INITIALIZING, State.RUNNING, State.PAUSED, State.CANCELING)
+    for state in (State.UNKNOWN, State.QUEUED, *started):
+        record = forwarded(tasks, a_task(), intended_at=at(7))
+        tasks.transition([Transition(record.id, 1, state)], START)
+    assert tasks.loads() == [InstanceLoad(URL, 6, at(7), 2)]
+    back = forwarded(tasks, a_task(), intended_at=at(7))
+    for state, queued in ((State.RUNNING, 2), (State.QUEUED, 3), (State.COMPLETE, 2)):
+        tasks.transition([Transition(back.id, 1, state, finished=state.finished)], START)
+        assert tasks.loads()[0].queued == queued
 
 
 def test_finished_before_waits_for_the_last_copy(tasks: TaskStore) -> None:
@@ -196,6 +208,34 @@ def test_finished_before_waits_for_the_last_copy(tasks: TaskStore) -> None:
     assert list(tasks.finished_before(at(20), 10)) == [early.id]
     tasks.transition([Transition(given_up.id, 1, State.CANCELED, finished=True)], at(3))
     assert list(tasks.finished_before(at(30), 10)) == [given_up.id, early.id, late.id]
+
+
+def test_finished_since_goes_on_after_the_last_one_seen(tasks: TaskStore) -> None:
+    ended = [a_task(document=f'{{"n":{n}}}') for n in range(3)]
+    for record, seconds in zip(ended, (20, 10, 20), strict=True):
+        tasks.create(record)
+        tasks.request_cancel(record.id, at(seconds))
+    tasks.create(a_task())
+    expected = [tasks.get(ended[n].id) for n in (1, 0, 2)]
+    assert list(tasks.finished_since(None, 10)) == expected
+    assert list(tasks.finished_since(None, 2)) == expected[:2]
+    assert list(tasks.finished_since((at(10), ended[1].id), 10)) == expected[1:]
+    assert list(tasks.finished_since((at(20), ended[0].id), 10)) == expected[2:]
+    assert list(tasks.finished_since((at(20), ""), 1)) == expected[1:2]
+    assert not tasks.finished_since((at(20), ended[2].id), 10)
+
+
+def test_finished_since_has_attempts_and_tasks_given_up(tasks: TaskStore) -> None:
+    log = {"logs": [{"exit_code": 0}]}
+    complete = forwarded(tasks, a_task())
+    tasks.transition([Transition(complete.id, 1, State.COMPLETE, log=log, finished=True)], at(1))
+    given_up = forwarded(tasks, a_task())
+    tasks.request_cancel(given_up.id, at(1))
+    tasks.close_cancel(given_up.id, "unconfirmed", at(2))
+    found = tasks.finished_since(None, 10)
+    assert [record.id for record in found] == [complete.id, given_up.id]
+    assert found[0].attempts[0].log == log
+    assert found[1].live_attempt is not None
 
 
 def test_what_was_stored_is_there_after_reopening(backend: Backend) -> None:

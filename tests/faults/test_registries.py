@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from protes.federation.known import KnownInstance
 from tests.support.fake_registry import FakeRegistry, service_entry
 from tests.support.fake_tes import FakeTes
-from tests.support.harness import Harness
+from tests.support.harness import Harness, instance
 from tests.support.scripted_server import answer_html
 from tests.support.waiting import wait_until
 
@@ -83,3 +85,27 @@ def test_the_gateway_itself_is_left_out_however_its_address_is_spelled() -> None
             _wait_for(gateway, "Me")
             gateway.probe()
             assert _instances(gateway) == {}
+
+
+def test_what_an_instance_says_of_itself_fills_what_nobody_else_does() -> None:
+    said = {"speed": 3.0, "zone": "DE", "prices": {"currency": "EUR", "cpu_core_hour": "0.5"}}
+    with FakeTes(declared=said) as fake, Harness(instance("one", fake, speed=2)) as gateway:
+        gateway.probe()
+        [known] = gateway.services.federation.view().instances
+        assert (known.settings.speed, known.settings.zone) == (2, "DE")
+        assert known.settings.prices is not None
+        assert str(known.settings.prices.cpu_core_hour) == "0.5"
+        fake.refuse()
+        gateway.clock.advance(10_000)
+        gateway.probe()
+        [silent] = gateway.restarted().services.federation.view().instances
+        assert silent.settings.zone == "DE"
+
+
+@pytest.mark.parametrize("said", [5, [], {"speed": -1}, {"colour": "red"}, "x" * 1000])
+def test_an_instance_that_says_nonsense_of_itself_stays(said: object) -> None:
+    with FakeTes(declared=said) as fake, Harness(instance("one", fake)) as gateway:
+        gateway.probe()
+        [known] = gateway.services.federation.view().instances
+        assert known.status == "ok"
+        assert known.settings.zone is None

@@ -186,6 +186,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.both(lambda stores: list(stores.tasks.loads()))
         self.both(lambda stores: list(stores.tasks.active(URLS[0], query["before"], 10)))
         self.both(lambda stores: list(stores.tasks.finished_before(self.now, 10)))
+        self.both(lambda stores: list(stores.tasks.finished_since((START, ""), 10)))
         for owner in (None, *OWNERS):
             for unfinished in (False, True):
                 self.both(lambda stores, o=owner, u=unfinished: stores.tasks.count(owner=o, unfinished=u))  # type: ignore[misc]

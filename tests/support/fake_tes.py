@@ -82,6 +82,7 @@ class FakeTes:
         gateway_id: str | None = None,
         base_path: str = "/ga4gh/tes/v1",
         token: str | None = None,
+        declared: object = None,
     ) -> None:
         """Make an instance that says it is a protes node, or what `service_id` says.
 
@@ -90,6 +91,7 @@ class FakeTes:
             gateway_id: sent as `X-Protes-Gateway`.
             base_path: where its API is.
             token: bearer token that every request must have.
+            declared: the extension field `protes` of service-info.
         """
         self.server = ScriptedServer()
         self.tasks: dict[str, FakeTask] = {}
@@ -101,7 +103,7 @@ class FakeTes:
         self._auto: tuple[int, int, str] | None = None
         self._late: list[FakeTask] = []
         self._faults: list[Route] = []
-        self._info = {
+        self._info: dict[str, object] = {
             "id": service_id,
             "name": "fake",
             "type": {"group": "org.ga4gh", "artifact": "tes", "version": "1.1.0"},
@@ -109,6 +111,8 @@ class FakeTes:
             "version": "1.0",
             "storage": ["file:///"],
         }
+        if declared is not None:
+            self._info["protes"] = declared
         self._headers = {"X-Protes-Gateway": gateway_id} if gateway_id else {}
         self._token = token
         handlers = {"create": self._create, "get": self._get, "list": self._list, "cancel": self._cancel}

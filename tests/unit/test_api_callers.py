@@ -5,7 +5,7 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from protes.api.callers import ANONYMOUS, Caller, caller_may_see, identify, require_operator
+from protes.api.callers import ANONYMOUS, Caller, caller_may_see, identify, require_operator, token_kind
 from protes.api.problems import Problem
 
 TOKEN = SecretStr("correct-horse-battery-staple")
@@ -62,3 +62,22 @@ def test_callers_see_their_own_tasks() -> None:
     assert not caller_may_see(alice, "bob")
     assert not caller_may_see(ANONYMOUS, "alice")
     assert caller_may_see(ANONYMOUS, "")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "kind"),
+    [
+        (None, None),
+        ("", None),
+        ("Bearer", None),
+        ("Basic ", None),
+        ("Basic Tm9uZTpOb25l", None),
+        ("Basic Og==", None),
+        ("Basic dTpw", "basic"),
+        ("BEARER abc", "bearer"),
+        ("Passport abc", "passport"),
+        ("Bearer the-operators-own-token", None),
+    ],
+)
+def test_the_kind_of_token_a_caller_brings(authorization: str | None, kind: str | None) -> None:
+    assert token_kind(authorization, SecretStr("the-operators-own-token")) == kind

@@ -53,16 +53,16 @@ def test_slashes_beyond_the_need_are_dropped(path: str, tidied: str) -> None:
 @pytest.mark.parametrize("weight", ["0", "1", "1.0", "0.3", "0.123456", "cost", "time", "random"])
 @pytest.mark.parametrize("rest", ["/v1/tasks", "/ga4gh/tes/v1/service-info", "/"])
 def test_a_weight_in_the_path_is_a_gateway_root(weight: str, rest: str) -> None:
-    assert peel(f"/w/{weight}{rest}") == (f"/w/{weight}", weight, rest)
+    assert peel(f"/w/{weight}{rest}") == (Ingress(prefix=f"/w/{weight}", weight=weight), rest)
 
 
 def test_the_root_of_a_weight_may_end_there() -> None:
-    assert peel("/w/0.3") == ("/w/0.3", "0.3", "/")
+    assert peel("/w/0.3") == (Ingress(prefix="/w/0.3", weight="0.3"), "/")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/tasks", "/w", "/weight/0.3/v1/tasks", "/v1/w/0.3/tasks"])
 def test_other_paths_have_no_weight(path: str) -> None:
-    assert peel(path) == ("", None, path)
+    assert peel(path) == (Ingress(), path)
 
 
 @pytest.mark.parametrize("weight", ["", "1.5", "-1", "0,3", "0.1234567", "nan", "cheap", " 0.3", "0.3\r\nX: y", "1e0"])
@@ -73,7 +73,33 @@ def test_a_weight_that_is_none_is_not_found(weight: str) -> None:
 
 
 def test_only_the_first_weight_counts() -> None:
-    assert peel("/w/0.3/w/0.7/v1/tasks") == ("/w/0.3", "0.3", "/w/0.7/v1/tasks")
+    assert peel("/w/0.3/w/0.7/v1/tasks") == (Ingress(prefix="/w/0.3", weight="0.3"), "/w/0.7/v1/tasks")
+
+
+@pytest.mark.parametrize(
+    ("path", "weight", "profile", "rest"),
+    [
+        ("/profiles/cheap", None, "cheap", "/"),
+        ("/profiles/cheap/v1/tasks", None, "cheap", "/v1/tasks"),
+        ("/profiles/cheap/w/0.3/v1/tasks", "0.3", "cheap", "/v1/tasks"),
+        ("/w/0.3/profiles/cheap/v1/tasks", "0.3", "cheap", "/v1/tasks"),
+    ],
+)
+def test_a_profile_is_a_gateway_root_alone_and_with_a_weight(
+    path: str, weight: str | None, profile: str, rest: str
+) -> None:
+    root, left = peel(path, {"cheap"})
+    assert (root.weight, root.profile, left) == (weight, profile, rest)
+    assert path == root.prefix + (rest if rest != "/" else "")
+
+
+@pytest.mark.parametrize(
+    "path", ["/profiles/dear/v1/tasks", "/profiles//v1/tasks", "/w/1/profiles/x", "/profiles/CHEAP"]
+)
+def test_a_profile_that_is_none_is_not_found(path: str) -> None:
+    with pytest.raises(Problem, match="known profiles are cheap, fast") as caught:
+        peel(path, {"fast", "cheap"})
+    assert caught.value.status == 404
 
 
 @pytest.mark.parametrize(
@@ -356,7 +382,7 @@ def test_the_app_sees_the_tidy_path_and_what_was_learned(
     outcome = Outcome(path)
     assert outcome.status == "200 OK"
     assert outcome.inner.environ["PATH_INFO"] == inner
-    assert outcome.inner.learned == Ingress(prefix, weight, base, None)
+    assert outcome.inner.learned == Ingress(prefix=prefix, weight=weight, base=base)
     assert outcome.inner.learned.compatible is (base == "/v1")
     assert outcome.headers["X-Protes-Gateway"] == "gateway-under-test"
 

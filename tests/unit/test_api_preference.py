@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from protes.api.preference import BACKEND_PARAMETERS, PREFERENCES, effective, reserved_tag_errors
+from protes.api import preference
+from protes.api.preference import BACKEND_PARAMETERS, Surroundings, reserved_tag_errors
+from protes.api.preference_values import READERS as PREFERENCES
 from protes.api.problems import FieldError
+
+
+def effective(
+    document: dict[str, Any], header: str | None, url: str | None, default: str, **more: Any
+) -> tuple[dict[str, Any], list[FieldError]]:
+    return preference.effective(document, Surroundings(header=header, url_weight=url, default=default, **more))
 
 
 def task(tags: dict[str, str] | None = None, parameters: dict[str, str] | None = None) -> dict[str, Any]:
@@ -161,7 +169,8 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 
 def test_service_info_names_what_backend_parameters_carry() -> None:
-    assert BACKEND_PARAMETERS == ("protes_weight", "protes_runtime_seconds", "protes_allowed_zones")
+    assert tuple(f"protes_{name}" for name in PREFERENCES) == BACKEND_PARAMETERS
+    assert "protes_weight" in BACKEND_PARAMETERS
 
 
 @pytest.mark.parametrize("tag", ["protes_attempt", "protes_gateway"])
@@ -170,3 +179,124 @@ def test_the_tags_of_gateways_are_kept_for_gateways(tag: str) -> None:
     assert error.field == f"tags.{tag}"
     assert "api.upstream_gateways" in error.detail
     assert reserved_tag_errors(task({tag: "x"}), from_gateway=True) == []
+
+
+def test_the_value_of_time_and_the_weight_exclude_each_other_within_a_carrier() -> None:
+    both = {"protes.weight": "0.1", "protes.value_of_time": "25 EUR/h"}
+    _, [error] = effective(task(both), None, None, "0.5")
+    assert error == FieldError("tags.protes.value_of_time", "excludes a weight: give one of them")
+    _, [error] = effective(
+        task(parameters={"protes_weight": "1", "protes_value_of_time": "2 EUR/h"}), None, None, "0.5"
+    )
+    assert error.field == "resources.backend_parameters.protes_value_of_time"
+
+
+@pytest.mark.parametrize(
+    ("document", "header", "chosen"),
+    [
+        (task({"protes.value_of_time": "25 EUR/h"}), "0.1", {"value_of_time": "25 EUR/h", "carrier": "tag"}),
+        (
+            task({"protes.weight": "0.1"}, {"protes_value_of_time": "25 EUR/h"}),
+            None,
+            {"weight": "0.1", "carrier": "tag"},
+        ),
+        (
+            task({"protes.value_of_time": "25 EUR/h"}, {"protes_weight": "0.1"}),
+            None,
+            {"value_of_time": "25 EUR/h", "carrier": "tag"},
+        ),
+    ],
+)
+def test_the_higher_carrier_wins_whole(document: dict[str, Any], header: str | None, chosen: dict[str, Any]) -> None:
+    found, errors = effective(document, header, "0.9", "0.5")
+    assert not errors
+    assert found == {"weight": "0.5", **chosen}
+
+
+@pytest.mark.parametrize(
+    ("tags", "url", "profile", "weight", "carrier"),
+    [
+        ({}, None, None, "0.5", "default"),
+        ({}, None, "cheap", "0.1", "profile"),
+        ({}, "0.9", "cheap", "0.9", "url"),
+        ({"protes.profile": "cheap"}, None, None, "0.1", "profile"),
+        ({"protes.profile": "plain"}, None, "cheap", "0.5", "default"),
+        ({"protes.weight": "1"}, None, "cheap", "1", "tag"),
+    ],
+)
+def test_a_profile_brings_its_weight_below_all_that_the_caller_says(
+    tags: dict[str, str], url: str | None, profile: str | None, weight: str, carrier: str
+) -> None:
+    profiles = {"cheap": "0.1", "plain": None}
+    found, errors = effective(task(tags), None, url, "0.5", url_profile=profile, profiles=profiles)
+    assert not errors
+    assert (found["weight"], found["carrier"]) == (weight, carrier)
+    assert found.get("profile") == tags.get("protes.profile", profile)
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
+    _, [error] = effective(task({"protes.profile": "dear"}), None, None, "0.5", profiles={"cheap": None, "fast": None})
+    assert error == FieldError("tags.protes.profile", "there is no such profile; known are cheap, fast")
+
+
+def test_an_offer_and_a_choice_of_instances_exclude_each_other() -> None:
+    tags = {"protes.offer": "abc", "protes.instances": '{"type": "allow", "instances": ["a"]}'}
+    _, [error] = effective(task(tags), None, None, "0.5")
+    assert error.field == "tags.protes.offer"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("value_of_time", "25 EUR/h", "25 EUR/h"),
+        ("value_of_time", "0.000001 USD/h", "0.000001 USD/h"),
+        ("max_cost", "12.50 EUR", "12.50 EUR"),
+        ("deadline_seconds", "3600", 3600),
+        ("affinity", "run-1.a_b", "run-1.a_b"),
+        ("profile", "cheap", "cheap"),
+        ("offer", "Ab-1_", "Ab-1_"),
+        (
+            "instances",
+            '{"type": "order", "instances": ["a", "https://b"]}',
+            {"type": "order", "instances": ["a", "https://b"]},
+        ),
+    ],
+)
+def test_each_value_is_read(name: str, text: str, value: Any) -> None:
+    assert PREFERENCES[name](text) == value
+
+
+@pytest.mark.parametrize("name", sorted(PREFERENCES))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "NaN",
+        "25",
+        "EUR",
+        "25 eur/h",
+        "-1 EUR",
+        "1e3 EUR/h",
+        "1 EUR/d",
+        "{}",
+        '{"type": "allow"}',
+        '{"type": "allow", "instances": []}',
+        '{"type": "any", "instances": ["a"]}',
+        '{"type": "allow", "instances": [1]}',
+        '{"type": "allow", "instances": ["a"], "x": 1}',
+        '["' + "a" * 1_000_000 + '"]',
+        "[" * 100_000,
+        "x" * 1_000_000,
+        "a b",
+        "ü",
+        "\ud800",
+    ],
+)
+def test_bad_values_are_refused_with_what_is_right_and_never_repeated(name: str, text: str) -> None:
+    _, errors = effective(task({f"protes.{name}": text}), None, None, "0.5", profiles={"x": None})
+    known_good = {("deadline_seconds", "25"), ("runtime_seconds", "25")}
+    words = ("25", "EUR", "NaN")
+    if (name, text) in known_good or (name in ("affinity", "offer", "profile") and text in words):
+        return
+    assert [error.field for error in errors] == [f"tags.protes.{name}"]
+    assert len(errors[0].detail) < 300

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from middleware import Candidate, Estimate, Offer, Preference, Resources, parse_weight
-from middleware.scoring import Floors, Plan, rank
+from middleware.scoring import Floors, Plan, Ranking, rank, weighed
 from tests.support.middleware_samples import candidate, chain, order, prices, request, task
 
 HOUR_TASK = task(resources=Resources(cpu_cores=2, ram_gb=4, disk_gb=10))
-FLOORS = Floors(cost_micro=100_000, time_ms=60_000)
+FLOORS = Floors(cost=100_000, time=60_000)
+
+
+def ranking_of(plans: list[Plan], weight: int, floors: Floors = FLOORS) -> Ranking:
+    return rank(plans, weighed(weight, min(plan.cost for plan in plans), min(plan.time for plan in plans), floors))
 
 
 def offers(*candidates: Candidate, weight: str = "0.5", options: dict[str, Any] | None = None) -> dict[str, Offer]:
@@ -29,12 +33,12 @@ def offers(*candidates: Candidate, weight: str = "0.5", options: dict[str, Any] 
 )
 def test_the_vector_of_the_model(weight: str, winner: int) -> None:
     plans = [
-        Plan(cost_micro=10_368_000, time_ms=(60 + 32 + 3600) * 1000, key="a"),
-        Plan(cost_micro=8_640_000, time_ms=(1800 + 32 + 3600) * 1000, key="b"),
+        Plan(cost=10_368_000, time=(60 + 32 + 3600) * 1000, key="a"),
+        Plan(cost=8_640_000, time=(1800 + 32 + 3600) * 1000, key="b"),
     ]
     millionths = parse_weight(weight).millionths
     assert millionths is not None
-    assert rank(plans, millionths, FLOORS).order[0] == winner
+    assert ranking_of(plans, millionths).order[0] == winner
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_the_vector_of_the_model(weight: str, winner: int) -> None:
 def test_equal_scores_go_to_the_cheaper_up_to_one_half_and_to_the_faster_above(
     weight: int, cheap: tuple[int, int], fast: tuple[int, int], winner: int
 ) -> None:
-    ranking = rank([Plan(*cheap, "a"), Plan(*fast, "b")], weight, Floors(1, 1))
+    ranking = ranking_of([Plan(*cheap, "a"), Plan(*fast, "b")], weight, Floors(1, 1))
     assert ranking.scores[0] == ranking.scores[1]
     assert ranking.order[0] == winner
 
@@ -65,12 +69,23 @@ def test_cost_and_time_are_those_of_the_model() -> None:
     assert estimate == Estimate(
         cost_micro=300_000,
         time_ms=2_412_500,
-        compute_micro=293_333,
-        disk_micro=6_667,
+        compute_micro=293_334,
+        disk_micro=6_666,
+        staging_micro=0,
+        transfer_micro=0,
         queue_ms=12_500,
+        stage_in_ms=0,
+        stage_out_ms=0,
         run_ms=2_400_000,
         cost_basis="default",
         time_basis="default",
+        bases={
+            "prices": "configured",
+            "speed": "configured",
+            "queue_seconds": "configured",
+            "runtime_seconds": "default",
+            "resources": "configured",
+        },
     )
 
 

@@ -81,7 +81,7 @@ class Running:
         planner = self.gateway.services.planner
         plan = planner.plan(record)
         planner.keep(record, plan)
-        metadata = planner.metadata(record, plan.offers[0])
+        metadata = planner.metadata(record, plan, plan.offers[0])
         attempt = an_attempt(intended_at=now, deadline=now, metadata=metadata, message="a remark")
         tasks.save_attempt(task_id, "token", attempt, now)
         tasks.save_attempt(task_id, "token", replace(attempt, phase=Phase.ACCEPTED, instance_task_id="r"), now)
@@ -320,7 +320,7 @@ def test_enums_and_fields_of_our_own_document_are_those_of_the_code() -> None:
         return set(schemas[schema]["properties"][field]["enum"])
 
     assert enum("Instance", "state") == set(get_args(Status))
-    assert enum("Offer", "basis") == set(get_args(Basis))
+    assert set(schemas["Basis"]["enum"]) == set(get_args(Basis))
     assert enum("TraceEntry", "kind") == set(get_args(Kind))
     assert enum("TraceEntry", "outcome") == set(get_args(Outcome))
     assert enum("Attempt", "phase") == {str(phase) for phase in Phase}

@@ -23,9 +23,10 @@ import openapi
 ROOT = Path(__file__).parents[2]
 
 SERVED: Mapping[str, tuple[str, ...]] = {
-    "/ga4gh/tes/v1": ("tes.yaml",),
-    "/v1": ("tes.yaml", "tes-compat.yaml"),
+    "/ga4gh/tes/v1": ("tes.yaml", "task-info.yaml"),
+    "/v1": ("tes.yaml", "task-info.yaml", "tes-compat.yaml"),
     "/protes/v1": ("protes.yaml",),
+    "/ivoa/execution-broker/v1": ("execution-broker.yaml",),
 }
 """Base paths with the documents that FOCA merges for them."""
 
@@ -200,7 +201,7 @@ def test_every_operation_is_served_with_and_without_credentials(
     for path, item in merged(base)["paths"].items():
         for method, operation in item.items():
             body = task if "requestBody" in operation else None
-            url = base + path.replace("{id}", "abc")
+            url = base + path.replace("{id}", "abc").replace("{uuid}", "abc")
             answer = client.open(url, method=method.upper(), json=body, headers=headers)
             assert answer.status_code == 200, f"{method} {url}: {answer.text}"
             controller = operation["x-openapi-router-controller"]
@@ -221,7 +222,8 @@ def test_errors_are_problem_details_in_all_documents_alike() -> None:
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 for status, response in operation["responses"].items():
-                    if status != "200":
+                    # A broker answers a direct request that nobody runs with a failed session.
+                    if status != "200" and (path, status) != ("/direct", "400"):
                         found = target(document, response["$ref"]) if "$ref" in response else response
                         assert list(found["content"]) == ["application/problem+json"], f"{method} {path} {status}"
     ours, theirs = (

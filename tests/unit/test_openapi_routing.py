@@ -22,6 +22,7 @@ TES = {
     ("POST", "/tasks"): "CreateTask",
     ("GET", "/tasks/abc"): "GetTask",
     ("POST", "/tasks/abc:cancel"): "CancelTask",
+    ("POST", "/tasks/task-info"): "GetTaskInfo",
 }
 SERVED = {
     "/ga4gh/tes/v1": TES,
@@ -33,10 +34,25 @@ SERVED = {
         ("POST", "/offers"): "CreateOffers",
         ("GET", "/middleware"): "ListMiddleware",
     },
+    "/ivoa/execution-broker/v1": {
+        ("POST", "/requests"): "RequestOffers",
+        ("POST", "/offersets"): "RequestOfferSet",
+        ("GET", "/offersets/abc"): "GetOfferSet",
+        ("POST", "/direct"): "RequestDirectly",
+        ("GET", "/sessions/abc"): "GetSession",
+        ("POST", "/sessions/abc"): "UpdateSession",
+    },
 }
 """Each operation with a path of its own; `abc` stands for a task's id."""
 
-CONTROLLERS = {"/ga4gh/tes/v1": "protes.api.tes", "/v1": "protes.api.tes", "/protes/v1": "protes.api.protes"}
+CONTROLLERS = {
+    "/ga4gh/tes/v1": "protes.api.tes",
+    "/v1": "protes.api.tes",
+    "/protes/v1": "protes.api.protes",
+    "/ivoa/execution-broker/v1": "protes.api.broker",
+}
+ELSEWHERE = {"GetTaskInfo": "protes.api.task_info"}
+WITH_BODIES = ("/tasks", "/offers", "/tasks/task-info", "/requests", "/offersets", "/direct", "/sessions/abc")
 
 
 def _stub(operation: str) -> Callable[..., dict[str, str]]:
@@ -74,14 +90,16 @@ def served() -> dict[str, dict[str, Any]]:
     return documents
 
 
-@pytest.mark.parametrize("name", ["tes.yaml", "tes-compat.yaml", "protes.yaml"])
+@pytest.mark.parametrize(
+    "name", ["tes.yaml", "tes-compat.yaml", "task-info.yaml", "protes.yaml", "execution-broker.yaml"]
+)
 def test_every_document_loads_alone(name: str) -> None:
     assert _load(yaml.safe_load(openapi.path(name).read_text(encoding="utf-8")), "/alone")
 
 
 def test_the_documents_are_served_under_these_base_paths(served: dict[str, dict[str, Any]]) -> None:
     assert set(served) == set(SERVED)
-    for base in ("/ga4gh/tes/v1", "/protes/v1"):
+    for base in SERVED:
         assert [server["url"] for server in served[base]["servers"]] == [base]
 
 
@@ -89,10 +107,11 @@ def test_the_documents_are_served_under_these_base_paths(served: dict[str, dict[
 def test_every_operation_is_routed(served: dict[str, dict[str, Any]], base: str) -> None:
     client = _load(served[base], base)
     for (method, path), operation in SERVED[base].items():
-        body = TASK if method == "POST" and path in ("/tasks", "/offers") else None
+        body = TASK if method == "POST" and path in WITH_BODIES else None
         answer = client.open(f"{base}{path}", method=method, base_url="http://localhost", json=body)
         assert answer.status_code == 200, (method, path, answer.text)
-        assert answer.json == {"operation": f"{CONTROLLERS[base]}.{operation}"}
+        controller = ELSEWHERE.get(operation, CONTROLLERS[base])
+        assert answer.json == {"operation": f"{controller}.{operation}"}
 
 
 @pytest.mark.parametrize("base", SERVED)
@@ -107,9 +126,11 @@ def test_every_operation_says_what_a_refusal_looks_like(served: dict[str, dict[s
     for place, operation in _operations(served[base]):
         refusals = {status: each for status, each in operation["responses"].items() if status != "200"}
         assert "403" in refusals, place
-        assert ("404" in refusals) == ("{id}" in place), place
+        assert ("404" in refusals) == ("{id}" in place or "{uuid}" in place), place
         # Whatever takes a body, or none that is meant, may be sent one that is too large.
         assert ("413" in refusals) == place.startswith("POST"), place
         for status, each in refusals.items():
             response = shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
-            assert list(response["content"]) == ["application/problem+json"], (place, status)
+            # A broker answers a direct request that nobody runs with a failed session.
+            sessions = ["application/json", "application/yaml"] if (place, status) == ("POST /direct", "400") else []
+            assert list(response["content"]) == [*sessions, "application/problem+json"], (place, status)

@@ -88,7 +88,9 @@ def test_the_field_tables_are_those_of_the_schemas() -> None:
         assert set(fields) == set(schemas[name]["properties"])
 
 
-@pytest.mark.parametrize("name", ["tes.yaml", "tes-compat.yaml", "protes.yaml"])
+@pytest.mark.parametrize(
+    "name", ["tes.yaml", "tes-compat.yaml", "task-info.yaml", "protes.yaml", "execution-broker.yaml"]
+)
 def test_nothing_refers_to_another_host(name: str) -> None:
     text = openapi.path(name).read_text(encoding="utf-8")
     assert all(target.startswith("#/") for target in re.findall(r"\$ref: *[\"']?([^\"'} ]+)", text))

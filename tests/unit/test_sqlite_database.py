@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from protes.store.protocols import StoreError, StoreUnavailable
-from protes.store.records import TaskQuery, TaskRecord
+from protes.store.records import TaskQuery, TaskRecord, Transition
 from protes.store.sqlite import Database, SQLiteTaskStore
 from protes.store.sqlite.codec import attempt_from_json, attempt_values
 from protes.store.sqlite.errors import translated
 from protes.store.sqlite.schema import STEPS, migrate
-from tests.support.task_records import a_lease, a_task, an_attempt, at, forwarded
+from protes.tes.states import State
+from tests.support.task_records import START, a_lease, a_task, an_attempt, at, forwarded
 from tests.support.waiting import at_once
 
 
@@ -164,6 +165,26 @@ def test_readers_share_connections(database: Database) -> None:
     for _ in range(3):
         at_once([lambda: tasks.get("x")] * 4)
     assert database.open_connections <= 5
+
+
+def test_an_older_file_learns_which_tasks_have_not_started(database: Database, path: Path) -> None:
+    tasks = SQLiteTaskStore(database)
+    for state in (State.UNKNOWN, State.QUEUED, State.RUNNING):
+        record = forwarded(tasks, a_task())
+        tasks.transition([Transition(record.id, 1, state)], START)
+    ended = forwarded(tasks, a_task())
+    tasks.transition([Transition(ended.id, 1, State.COMPLETE, finished=True)], START)
+    before = tasks.loads()
+    older = plain(path)
+    older.execute("UPDATE tasks SET live_queued = NULL")
+    older.execute("DROP INDEX tasks_live")
+    older.execute("CREATE INDEX tasks_live ON tasks (live_url)")
+    older.execute("ALTER TABLE tasks DROP COLUMN live_queued")
+    older.execute("PRAGMA user_version = 2")
+    migrate(older)
+    older.close()
+    assert tasks.loads() == before
+    assert [load.queued for load in before] == [2]
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:

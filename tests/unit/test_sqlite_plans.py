@@ -19,7 +19,8 @@ _WHOLE_INDEX_IS_RIGHT = {
     # All tasks, or all unfinished ones, are counted, all live attempts are summed up: from an index of nothing else.
     "SELECT count(*) FROM tasks",
     "SELECT count(*) FROM tasks WHERE finished_at IS NULL",
-    "SELECT live_url, count(*), max(live_since) FROM tasks WHERE live_url IS NOT NULL GROUP BY live_url",
+    "SELECT live_url, count(*), max(live_since), sum(live_queued) FROM tasks WHERE live_url IS NOT NULL "
+    "GROUP BY live_url",
 }
 
 
@@ -51,6 +52,8 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     tasks.active(URL, None, 10)
     tasks.loads()
     tasks.finished_before(at(70), 10)
+    tasks.finished_since(None, 10)
+    tasks.finished_since((at(1), "x"), 10)
     for owner in (None, ""):
         for unfinished in (False, True):
             tasks.count(owner=owner, unfinished=unfinished)

@@ -344,3 +344,10 @@ def test_arbitrary_json_never_fails_and_becomes_a_clean_log(answer: object, tail
         again = read_task({"state": seen.state, "logs": [seen.log]}, tail_bytes=10_000)
         assert again.log is not None
         assert {**again.log, "logs": []} == {**seen.log, "logs": []}
+
+
+def test_signatures_in_system_logs_are_masked() -> None:
+    line = "download of https://store/x?X-Amz-Signature=hunter2&part=1 failed"
+    seen = read_task({"id": "a", "state": "SYSTEM_ERROR", "logs": [{"system_logs": [line]}]})
+    assert seen.log is not None
+    assert seen.log["system_logs"] == ["download of https://store/x?X-Amz-Signature=***&part=1 failed"]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 
 from protes.clock import parse_rfc3339, rfc3339
-from protes.store.records import Attempt, JsonObject, Lease, Phase, TaskRecord
+from protes.store.records import NOT_STARTED, Attempt, JsonObject, Lease, Phase, TaskRecord
 from protes.tes.states import State, shown
 
 CONSTANT_COLUMNS = ("id", "owner", "created_at", "name", "tags", "preference", "via")
@@ -28,7 +28,7 @@ CHANGING_COLUMNS = (
 )
 """Columns of `tasks` that a head is made of besides the constant ones."""
 
-DERIVED_COLUMNS = ("shown", "live_url", "live_phase", "live_since")
+DERIVED_COLUMNS = ("shown", "live_url", "live_phase", "live_since", "live_queued")
 """Columns of `tasks` that only queries read."""
 
 Row = Sequence[Any]
@@ -81,6 +81,7 @@ def changing_values(record: TaskRecord) -> tuple[Any, ...]:
         live.instance_url if live else None,
         live.phase.value if live else None,
         rfc3339(live.intended_at) if live else None,
+        live.state in NOT_STARTED if live else None,
     )
 
 

@@ -78,7 +78,26 @@ _FIRST = (
     "CREATE INDEX records_expiring ON records (expires_at) WHERE expires_at IS NOT NULL",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    # Learning asks for all finished tasks, expiry for those without a live attempt: one index serves both.
+    "DROP INDEX tasks_finished",
+    "CREATE INDEX tasks_ended ON tasks (finished_at, id, live_url) WHERE finished_at IS NOT NULL",
+)
+
+_THIRD = (
+    # Waits are estimated by how many tasks have not been seen to start yet.
+    "ALTER TABLE tasks ADD COLUMN live_queued INTEGER",
+    """
+    UPDATE tasks SET live_queued = (
+        SELECT json_extract(data, '$.state') IN ('UNKNOWN', 'QUEUED')
+        FROM attempts WHERE task_id = tasks.id ORDER BY n DESC LIMIT 1
+    ) WHERE live_url IS NOT NULL
+    """,
+    "DROP INDEX tasks_live",
+    "CREATE INDEX tasks_live ON tasks (live_url, live_phase, id, live_since, live_queued) WHERE live_url IS NOT NULL",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 """Each step is the statements that lead from version n to n + 1; an empty file is version 0."""
 
 

@@ -77,9 +77,10 @@ class SQLiteTaskStore(ApplyingTaskStore):
     def loads(self) -> Sequence[InstanceLoad]:
         """See `TaskStore.loads`."""
         found = self._database.read(
-            "SELECT live_url, count(*), max(live_since) FROM tasks WHERE live_url IS NOT NULL GROUP BY live_url"
+            "SELECT live_url, count(*), max(live_since), sum(live_queued) FROM tasks WHERE live_url IS NOT NULL "
+            "GROUP BY live_url"
         )
-        return [InstanceLoad(url, active, parse_rfc3339(youngest)) for url, active, youngest in found]
+        return [InstanceLoad(url, active, parse_rfc3339(youngest), queued) for url, active, youngest, queued in found]
 
     def delete(self, task_id: str) -> bool:
         """See `TaskStore.delete`."""
@@ -92,6 +93,16 @@ class SQLiteTaskStore(ApplyingTaskStore):
             (rfc3339(moment), limit),
         )
         return [task_id for (task_id,) in found]
+
+    def finished_since(self, after: tuple[datetime, str] | None, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.finished_since`."""
+        moment, task_id = ("", "") if after is None else (rfc3339(after[0]), after[1])
+        found = self._database.read(
+            f"SELECT {rows.WHOLE} FROM tasks WHERE finished_at IS NOT NULL "  # noqa: S608
+            "AND (finished_at, id) > (?, ?) ORDER BY finished_at, id LIMIT ?",
+            (moment, task_id, limit),
+        )
+        return [codec.whole_from_row(row) for row in found]
 
     def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
         """See `TaskStore.count`."""

@@ -1,0 +1,29 @@
+"""What a request that brings a task says around it: as a `Submission`, for POST /tasks and for dry runs alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from protes.api.callers import token_kind
+from protes.api.idempotency import KEY_HEADER
+from protes.api.preference import WEIGHT_HEADER
+from protes.api.services import ingress, services
+from protes.api.submission import Submission
+
+
+def arriving(document: Mapping[str, Any]) -> Submission:
+    """Return the submission of `document` by the request that is being served."""
+    root = ingress()
+    kind = token_kind(request.headers.get("Authorization"), services().settings.server.operator_token)
+    return Submission(
+        document=document,
+        base=root.base,
+        prefix=root.prefix,
+        url_weight=root.weight,
+        url_profile=root.profile,
+        header_weight=request.headers.get(WEIGHT_HEADER),
+        token_kinds=(kind,) if kind is not None else (),
+        via=request.headers.get("Via"),
+        key=request.headers.get(KEY_HEADER),
+    )

@@ -1,0 +1,31 @@
+"""Estimated against actual, once a task has ended: what the explanation of a choice ends with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from protes.learning.observing import observations
+from protes.store.records import TaskRecord
+
+
+def outcome(record: TaskRecord, explained: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the `Actual` of `openapi/protes.yaml`; None before the end, and for a task that no instance ran."""
+    seen = list(observations(record))
+    if not seen or not record.attempts:
+        return None
+    last, attempt = seen[-1], record.attempts[-1]
+    if last.id != f"{record.id}-{attempt.n}":
+        return None  # the attempt that decided never reached an instance
+    total = (last.at - attempt.intended_at).total_seconds()
+    actual = {"queue": last.queue_seconds, "run": last.run_seconds, "total": total}
+    estimated = next((_times(each) for each in explained["candidates"] if each["instance"] == attempt.instance_id), {})
+    shown = {"estimated": estimated, "actual": actual}
+    known = {
+        name: {part: round(value, 3) for part, value in times.items() if value is not None}
+        for name, times in shown.items()
+    }
+    return {"instance": attempt.instance_id, **{name: times for name, times in known.items() if times}}
+
+
+def _times(candidate: Mapping[str, Any]) -> dict[str, float | None]:
+    parts = candidate.get("times", {})
+    return {"queue": parts.get("queue"), "run": parts.get("run"), "total": candidate.get("seconds")}

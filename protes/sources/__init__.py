@@ -1,0 +1,1 @@
+"""What feeds the estimates: data servers, sizes, places, outputs of earlier tasks, instances' own estimates."""

@@ -1,0 +1,1 @@
+"""Three steps for the chain of protes."""
