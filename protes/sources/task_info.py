@@ -53,7 +53,10 @@ class TaskInfo:
         """Tell whether it is worth asking: not where it said not long ago that there is no such call, or nothing."""
         if self._silent.known(base_url)[0]:
             return False
-        return self._records.get(NO_TASK_INFO_KIND, base_url, self._clock.now()) is None
+        if self._records.get(NO_TASK_INFO_KIND, base_url, self._clock.now()) is None:
+            return True
+        self._leave_alone(base_url)  # so that the store is not asked again for every task
+        return False
 
     def ask(self, base_url: str, body: str, seconds: float) -> Reported | None:
         """Ask an instance; None where it says nothing that can be used."""
@@ -69,8 +72,12 @@ class TaskInfo:
             else:
                 logger.info("%s gave no estimate: %s", base_url, error.text)
                 if not isinstance(error, Refused | ServerFault):  # those may be about this one task
-                    self._silent.ask(base_url, lambda: True)
+                    self._leave_alone(base_url)
         return None
+
+    def _leave_alone(self, base_url: str) -> None:
+        """Ask an instance nothing for a short while."""
+        self._silent.ask(base_url, lambda: True)
 
 
 def question(task: TaskView, runtime_seconds: float | None) -> str:
