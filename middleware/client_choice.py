@@ -36,7 +36,10 @@ def create() -> Middleware:
 
 
 def _run(request: DistributionRequest, call_next: Next) -> Distribution:
-    judge, choice = _judge(request.context), request.preference.instances
+    choice = request.preference.instances
+    if choice is None and request.context.allowed_instances is None:
+        return call_next(request)
+    judge = _judge(request.context)
     rejected = {each.id: reason for each in request.candidates if (reason := judge(each)) is not None}
     trace = tuple(
         TraceEntry(step=_STEP, kind="raw", outcome="rejected", text=reason.text, candidate_id=name)
