@@ -62,7 +62,7 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
             gateways.
     """
     via = gateways_passed(submission, parts.gateway_id)
-    record = prepare(parts, caller, submission, via)
+    record = _described(parts, caller, submission, via)
     body = fingerprint(record.document, json.dumps(dict(record.preference), sort_keys=True))
     if submission.key is not None:
         task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
@@ -75,11 +75,19 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
     """Check a task and make the record that would be stored.
 
     Raises:
+        Problem: 400 with everything that is wrong with it, or with the instances that it asks for.
+    """
+    return _pinned(parts, _described(parts, caller, submission, via))
+
+
+def _described(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...]) -> TaskRecord:
+    """Check what the request itself says, which is the same whenever it is sent.
+
+    Raises:
         Problem: 400 with everything that is wrong with it.
     """
     document = submission.document
     preference, errors = effective(document, _surroundings(parts, submission))
-    errors += _choose_instances(parts, caller, preference)
     if submission.token_kinds:
         preference["token_kinds"] = list(submission.token_kinds)
     if caller.groups:
@@ -114,23 +122,27 @@ def _surroundings(parts: Services, submission: Submission) -> Surroundings:
     )
 
 
-def _choose_instances(parts: Services, caller: Caller, preference: dict[str, Any]) -> list[FieldError]:
-    """Pin a task with an offer to the offer's instance; refuse a choice of instances that are not known."""
+def _pinned(parts: Services, record: TaskRecord) -> TaskRecord:
+    """Pin a task with an offer to the offer's instance; refuse a choice of instances that are not known now.
+
+    Raises:
+        Problem: 400, the offer is not, or not any more; or an instance is not known.
+    """
+    preference = record.preference
     if "offer" in preference:
         try:
-            instance = parts.offers.instance_for(preference["offer"], caller.subject, parts.clock.now())
+            instance = parts.offers.instance_for(preference["offer"], record.owner, parts.clock.now())
         except ValueError as problem:
-            return [FieldError("tags.protes.offer", str(problem))]
-        preference["instances"] = {"type": "allow", "instances": [instance]}
-        return []
-    choice = preference.get("instances")
+            raise invalid([FieldError("tags.protes.offer", str(problem))]) from None
+        choice = {"type": "allow", "instances": [instance]}
+        return replace(record, preference={**preference, "instances": choice})
+    asked = preference.get("instances")
     view = parts.federation.view()
-    if choice is None or choice["type"] == "forbid" or not view.complete:
-        return []
-    unknown = [name for name in choice["instances"] if named(view, name) is None]
-    if not unknown:
-        return []
-    return [FieldError("tags.protes.instances", f"instances[{choice['instances'].index(unknown[0])}] is not known")]
+    if asked is not None and asked["type"] != "forbid" and view.complete:
+        unknown = next((n for n, name in enumerate(asked["instances"]) if named(view, name) is None), None)
+        if unknown is not None:
+            raise invalid([FieldError("tags.protes.instances", f"instances[{unknown}] is not known")])
+    return record
 
 
 def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
@@ -150,7 +162,9 @@ def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
 
 def _store(parts: Services, record: TaskRecord, task_id: str) -> str:
     """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
-    if task_id == record.id:
+    # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
+    if task_id == record.id or parts.tasks.get(task_id, head=True) is None:
+        record = _pinned(parts, record)
         reasons = parts.planner.impossible(record)
         if reasons:
             raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))

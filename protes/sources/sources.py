@@ -21,7 +21,7 @@ from protes.sources.outputs import Made, Outputs
 from protes.sources.sizes import http_size
 from protes.sources.task_info import InstanceCaller, TaskInfo, question
 from protes.sources.web import Silent, Web
-from protes.store.protocols import Records
+from protes.store.protocols import Records, StoreError
 from protes.store.records import TaskRecord
 
 logger = logging.getLogger(__name__)
@@ -125,8 +125,11 @@ class Sources:
             return None
 
     def remember(self, finished: Sequence[TaskRecord]) -> None:
-        """Note where the outputs of finished tasks went."""
-        self._outputs.remember(finished)
+        """Note where the outputs of finished tasks went; a store that is down costs the note, not the relay."""
+        try:
+            self._outputs.remember(finished)
+        except StoreError as error:
+            logger.warning("where outputs of %d tasks went is not remembered: %s", len(finished), error)
 
     def close(self) -> None:
         """Ask nothing more."""

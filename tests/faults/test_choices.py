@@ -162,3 +162,28 @@ def test_the_explanation_tells_what_was_weighed(fakes: Mapping[str, FakeTes]) ->
         # What is compared with the wait that comes.
         assert (metadata["protes.wait_seconds"], metadata["protes.queued"]) == ("0.000", "0")
         assert all(isinstance(value, str) for value in metadata.values())
+
+
+def test_a_repeat_of_a_task_is_that_task_though_its_offer_has_expired_and_its_instance_left(
+    fakes: Mapping[str, FakeTes],
+) -> None:
+    with gateway(fakes) as found:
+        parts = found.services
+        [offer], _ = parts.offers.save("", ["fast"], parts.clock.now())
+        taken = Submission(document={**TASK, "tags": {"protes.offer": offer}}, base="/v1", key="a-key-of-16-char")
+        first = submit(parts, ANONYMOUS, taken)
+        found.clock.advance(3600)
+        assert submit(parts, ANONYMOUS, taken) == first
+        with pytest.raises(Problem, match="expired"):
+            submit(parts, ANONYMOUS, Submission(document=taken.document, base="/v1", key="another-key-of-16"))
+
+
+def test_a_repeat_of_a_refused_task_is_refused_again(fakes: Mapping[str, FakeTes]) -> None:
+    """A key that was used for a task that was never stored lets nothing in that the task itself would not."""
+    with gateway(fakes) as found:
+        document = {**TASK, "tags": {"protes.offer": "unknown-1"}}
+        refused = Submission(document=document, base="/v1", key="a-key-of-16-char")
+        for _ in range(2):
+            with pytest.raises(Problem, match="no such offer"):
+                submit(found.services, ANONYMOUS, refused)
+        assert found.stores.tasks.count() == 0
