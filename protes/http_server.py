@@ -1,11 +1,14 @@
 """Serve a WSGI app with gunicorn: worker processes with threads, the app made after fork."""
 
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 WsgiApp = Callable[..., Any]
 Create = Callable[[], tuple[WsgiApp, Callable[[], None]]]
@@ -23,10 +26,29 @@ class StartFailed(Exception):
     """What a `Create` raises to end the server with a sentence instead of a traceback."""
 
 
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """The parent of the worker processes; a hangup is for them, and no reason to end them."""
+
+    def handle_hup(self) -> None:
+        self.kill_workers(signal.SIGHUP)
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """A worker process that lives through a hangup, from its first moment on."""
+
+    SIGNALS = tuple(each for each in ThreadWorker.SIGNALS if each != signal.SIGHUP)
+
+    def init_signals(self) -> None:
+        signal.signal(signal.SIGHUP, lambda *_: self.app.hang_up())
+        signal.siginterrupt(signal.SIGHUP, False)
+        super().init_signals()
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured in code alone: no file and no command line of ours reaches it."""
 
-    def __init__(self, create: Create, options: dict[str, Any]) -> None:
+    def __init__(self, create: Create, hang_up: Callable[[], None], options: dict[str, Any]) -> None:
+        self.hang_up = hang_up
         self._create = create
         self._options = options
         self._close: Callable[[], None] | None = None
@@ -49,9 +71,19 @@ class _Server(BaseApplication):  # type: ignore[misc]
         if self._close is not None:
             self._close()
 
+    def run(self) -> None:
+        _Arbiter(self).run()
+
 
 def serve(
-    create: Create, *, host: str, port: int, threads: int, workers: int = 1, on_ready: Callable[[str], None]
+    create: Create,
+    *,
+    host: str,
+    port: int,
+    threads: int,
+    workers: int = 1,
+    on_ready: Callable[[str], None],
+    on_hangup: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
 
@@ -62,6 +94,7 @@ def serve(
         threads: request threads per worker.
         workers: worker processes.
         on_ready: is called once with the root URL when the first worker can answer.
+        on_hangup: is called in each worker process, within a signal handler, when the server receives SIGHUP.
 
     Raises:
         PortTaken: the address cannot be bound.
@@ -76,7 +109,7 @@ def serve(
     options = {
         "bind": f"fd://{listener.detach()}",
         "workers": workers,
-        "worker_class": "gthread",
+        "worker_class": _Worker,
         "threads": threads,
         "keepalive": 75,  # longer than clients keep idle connections, so that it is they who close them
         "graceful_timeout": 10,
@@ -85,7 +118,7 @@ def serve(
         "control_socket_disable": True,
         "post_worker_init": ready,
     }
-    _Server(create, options).run()
+    _Server(create, on_hangup, options).run()
 
 
 def _bind(host: str, port: int) -> socket.socket:

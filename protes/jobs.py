@@ -4,7 +4,9 @@ Everything here is safe to run twice, and everything it needs it reads from the 
 """
 
 import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from protes.clock import Clock
 from protes.config.settings import Settings
@@ -17,10 +19,10 @@ from protes.relay.cancelling import Canceller
 from protes.relay.orphans import OrphanWatch
 from protes.relay.schedule import Schedule
 from protes.relay.sweeping import Sweeper
-from protes.runner.protocol import Runner
+from protes.runner.protocol import Handler, Runner
 from protes.store.ids import new_token
 from protes.store.protocols import LeaseLost, Records, StoreUnavailable, TaskStore
-from protes.store.records import Lease, Phase, TaskRecord
+from protes.store.records import Attempt, Lease, Phase, TaskRecord
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +71,14 @@ class TaskJobs:
     def _turn(self, record: TaskRecord, token: str) -> Outcome:
         """Push a cancellation, or dispatch; a cancellation that comes in meanwhile makes the task due again."""
         live = record.live_attempt
-        if record.cancel_requested_at is not None and live is not None and live.phase is Phase.ACCEPTED:
+        if live is not None and live.phase is Phase.ACCEPTED and _is_to_end(record, live):
             return Outcome(self._canceller.push(record))
         return self._dispatcher.advance(record, token)
+
+
+def _is_to_end(record: TaskRecord, attempt: Attempt) -> bool:
+    """Tell whether the caller has cancelled the task, or the gateway withdraws it from where it is."""
+    return record.cancel_requested_at is not None or attempt.withdrawn_at is not None
 
 
 class Tick:
@@ -110,8 +117,8 @@ class Tick:
             self._passed_at = now
             for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
                 self._runner.submit("dispatch", task_id)
-        ejected = {url: ejection.until for url, ejection in self._federation.health.ejections().items()}
-        for base_url in self._schedule.due(self._tasks.loads(), ejected, self._federation.poll_floors(), now):
+        paused, floors = self._federation.paused(), self._federation.poll_floors()
+        for base_url in self._schedule.due(self._tasks.loads(), paused, floors, now):
             self._runner.submit("relay", base_url)
         if self._learned_at is None or now - self._learned_at > _LEARNING:
             self._learned_at = now
@@ -145,21 +152,27 @@ def learn(learning: Learning) -> None:
             return
 
 
-def register(
-    runner: Runner,
-    settings: Settings,
+def handlers(
     jobs: TaskJobs,
     sweeper: Sweeper,
     federation: Federation,
     learning: Learning,
     tick: Tick,
     housekeeping: Housekeeping,
-) -> None:
-    """Tell the runner which job is whose."""
-    runner.register("dispatch", jobs.advance)
-    runner.register("relay", sweeper.sweep)
-    runner.register("probe", federation.probe)
-    runner.register("learn", lambda _: learn(learning))
-    runner.register("housekeeping", housekeeping.run)
-    runner.register("tick", tick.tick)
-    runner.every(settings.runner.tick_seconds, "tick")
+) -> Mapping[str, Handler]:
+    """Say which job is whose, by the job's name."""
+    return {
+        "dispatch": jobs.advance,
+        "relay": sweeper.sweep,
+        "probe": federation.probe,
+        "learn": lambda _: learn(learning),
+        "housekeeping": housekeeping.run,
+        "tick": tick.tick,
+    }
+
+
+def register(runner: Runner, tick_seconds: float, names: Iterable[str], run: Callable[[str, str], None]) -> None:
+    """Tell the runner of the jobs with these names; `run` takes a name and a key and knows who handles it now."""
+    for name in names:
+        runner.register(name, partial(run, name))
+    runner.every(tick_seconds, "tick")

@@ -1,6 +1,7 @@
 """The WSGI factory: `gunicorn 'protes.wsgi:create()'`.
 
 The configuration file is named by the environment variable PROTES_CONFIG; settings come from PROTES_* variables too.
+A change of the file is taken over by itself; signals are gunicorn's (docs/reload.md).
 """
 
 import atexit
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 
 from protes.api.ingress import WsgiApp
 from protes.app import create_gateway
-from protes.config.loading import load
+from protes.config.watching import ConfigFiles
 
 
 def create(environ: Mapping[str, str] | None = None) -> WsgiApp:
@@ -20,7 +21,8 @@ def create(environ: Mapping[str, str] | None = None) -> WsgiApp:
     """
     environ = os.environ if environ is None else environ
     config = environ.get("PROTES_CONFIG")
-    gateway = create_gateway(load([config] if config else [], environ), environ=environ)
+    files = ConfigFiles([config] if config else [], environ)
+    gateway = create_gateway(files.load(), environ=environ, files=files)
     gateway.start()
     atexit.register(gateway.close)
     return gateway.wsgi

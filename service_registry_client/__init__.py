@@ -3,6 +3,7 @@
 from service_registry_client.cache import CachedRegistry, Snapshot
 from service_registry_client.client import RegistryClient
 from service_registry_client.errors import (
+    AddressRefused,
     InvalidURL,
     RegistryAnswer,
     RegistryBody,
@@ -11,7 +12,7 @@ from service_registry_client.errors import (
     RegistryTimeout,
     RegistryUnreachable,
 )
-from service_registry_client.filters import filter_services
+from service_registry_client.filters import filter_services, verified_services
 from service_registry_client.models import (
     ExternalService,
     Listing,
@@ -19,11 +20,14 @@ from service_registry_client.models import (
     Provenance,
     Service,
     ServiceType,
+    Verification,
 )
+from service_registry_client.nested import RegistryTree
 from service_registry_client.transport import Limits
 from service_registry_client.urls import normalise_url
 
 __all__ = [
+    "AddressRefused",
     "CachedRegistry",
     "ExternalService",
     "InvalidURL",
@@ -37,10 +41,13 @@ __all__ = [
     "RegistryError",
     "RegistryRedirect",
     "RegistryTimeout",
+    "RegistryTree",
     "RegistryUnreachable",
     "Service",
     "ServiceType",
     "Snapshot",
+    "Verification",
     "filter_services",
     "normalise_url",
+    "verified_services",
 ]

@@ -13,6 +13,7 @@ from typing import Self
 from service_registry_client.client import RegistryClient
 from service_registry_client.clock import utc_now
 from service_registry_client.errors import RegistryAnswer, RegistryError
+from service_registry_client.fetching import Fetched, Fetcher
 from service_registry_client.models import ExternalService, Listing
 from service_registry_client.persistence import Kept, dump_kept, load_kept
 
@@ -32,6 +33,7 @@ class Snapshot:
         fetched_at: When the last good answer was given or confirmed, aware UTC; None if there is none young enough.
         stale: Whether the services may be out of date: past their time to live, or kept against the registry's word.
         error: Why the last attempt to refresh them failed; None if it did not.
+        pending: Nested registries that have neither answered nor failed so far, by base URL; see `RegistryTree`.
     """
 
     services: tuple[ExternalService, ...] = ()
@@ -39,6 +41,7 @@ class Snapshot:
     fetched_at: datetime | None = None
     stale: bool = True
     error: str | None = None
+    pending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class CachedRegistry:
 
     Args:
         client: The registry.
+        verified_only: Whether only services are known that the registry itself vouches for, see `verified_services`.
+            A refresh then asks for its verifications too; one that has none (404) fails like one that is in trouble.
         ttl_seconds: How long an answer is fresh if the registry does not say.
         max_stale_seconds: How old an answer may become while the registry is in trouble.
         jitter: By which part the time to live varies, so that many processes do not ask at once.
@@ -81,6 +86,7 @@ class CachedRegistry:
         self,
         client: RegistryClient,
         *,
+        verified_only: bool = False,
         ttl_seconds: float = 300.0,
         max_stale_seconds: float = 86_400.0,
         jitter: float = 0.2,
@@ -91,6 +97,8 @@ class CachedRegistry:
         random_fraction: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
+        self._fetcher = Fetcher(client, verified_only)
+        self._verified_only = verified_only
         self._ttl_seconds = ttl_seconds
         self._max_stale_seconds = max_stale_seconds
         self._jitter = jitter
@@ -129,35 +137,40 @@ class CachedRegistry:
             flight.join(wait_seconds)
         return self._snapshot()
 
-    def refresh(self, force: bool = False) -> Snapshot:
+    def refresh(self, force: bool = False, wait_seconds: float | None = None) -> Snapshot:
         """Refresh if that is due, or in any case with `force`, wait for it, and return what is known then.
 
         A refresh that runs already is joined, also with `force`.
+
+        Args:
+            force: Whether to refresh what is fresh, or left alone after a failure.
+            wait_seconds: How long to wait: None until the refresh ends, which the client's deadline limits; 0 not at
+                all.
         """
         with self._lock:
             flight = self._flying() or (self._take_off() if force or self._due() else None)
         if flight is not None:
-            flight.join()
+            flight.join(wait_seconds)
         return self._snapshot()
 
     def dump(self) -> str:
         """The last good answer as JSON text for `load`; empty of services if there is none or it may not be kept."""
         with self._lock:
             state = self._state
-        return dump_kept(
-            self.url, Kept(state.listing, state.fetched_at) if state.listing and state.fetched_at else None
-        )
+        kept = Kept(state.listing, state.fetched_at) if state.listing and state.fetched_at else None
+        return dump_kept(self.url, kept, verified_only=self._verified_only)
 
     def load(self, text: str) -> bool:
         """Take over what `dump` returned, in this process or an earlier one; it ages as if it had been here all along.
 
         Returns:
-            Whether it was taken over: not if it is empty, too old, of another registry, or older than what is known.
+            Whether it was taken over: not if it is empty, too old, of another registry, of a cache with another
+            `verified_only`, or older than what is known.
 
         Raises:
             ValueError: The text is not what `dump` returns.
         """
-        kept = load_kept(text, self.url)
+        kept = load_kept(text, self.url, verified_only=self._verified_only)
         if kept is None:
             return False
         # A wall clock may have been set back since.
@@ -176,14 +189,37 @@ class CachedRegistry:
             )
         return True
 
-    def close(self) -> None:
-        """Break off a refresh that runs and close the client; what is known stays readable."""
+    def nested(self, base_url: str) -> CachedRegistry:
+        """A cache of a registry that this one lists, with the same options; see `RegistryClient.nested`.
+
+        Raises:
+            InvalidURL: `base_url` is no URL of a service.
+        """
+        return CachedRegistry(
+            self._client.nested(base_url),
+            verified_only=self._verified_only,
+            ttl_seconds=self._ttl_seconds,
+            max_stale_seconds=self._max_stale_seconds,
+            jitter=self._jitter,
+            negative_ttl_seconds=self._negative_ttl_seconds,
+            empty_grace_seconds=self._empty_grace_seconds,
+            clock=self._clock,
+            now=self._now,
+            random_fraction=self._random_fraction,
+        )
+
+    def close(self, wait_seconds: float = _CLOSE_SECONDS) -> None:
+        """Break off a refresh that runs and close the client; what is known stays readable.
+
+        Args:
+            wait_seconds: How long to wait at most for the refresh to end.
+        """
         with self._lock:
             self._closed = True
             flight = self._flight
         self._client.close()
         if flight is not None:
-            flight.join(_CLOSE_SECONDS)
+            flight.join(wait_seconds)
 
     # Under the lock
 
@@ -212,9 +248,9 @@ class CachedRegistry:
     def _refresh(self) -> None:
         failure: str | None = "an unexpected error, see the log"
         wait: float | None = None
-        listing: Listing | None = None
+        fetched: Fetched | None = None
         try:
-            listing = self._client.services(self._state.listing)
+            fetched = self._fetcher.fetch(self._state.listing)
             failure = None
         except RegistryError as error:
             failure = str(error)
@@ -223,16 +259,17 @@ class CachedRegistry:
             # Whatever happens the flight ends, or everybody would wait for it for ever.
             with self._lock:
                 self._flight = None
-                if listing is not None:
-                    self._state = self._accepted(listing)
+                if fetched is not None:
+                    self._state = self._accepted(fetched)
                 elif not self._closed:
                     self._state = self._failed(failure or "", wait)
 
-    def _accepted(self, listing: Listing) -> _State:
+    def _accepted(self, fetched: Fetched) -> _State:
+        listing = fetched.listing
         now = self._clock()
         known = self._state
         expires = now + self._varied(self._time_to_live(listing))
-        if not listing.services and known.listing is not None and known.listing.services and self._usable():
+        if fetched.empty and known.listing is not None and known.listing.services and self._usable():
             since = known.empty_since_seconds if known.empty_since_seconds is not None else now
             if now - since < self._empty_grace_seconds:
                 return replace(known, expires_seconds=expires, error=None, empty_since_seconds=since)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Self
-from urllib.parse import quote, urljoin
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Self
+from urllib.parse import quote
 
-from requests.utils import parse_header_links
-
-from service_registry_client.errors import InvalidURL
-from service_registry_client.models import ExternalService, Listing, Service, ServiceType
+from service_registry_client.addresses import Addresses, AllowAddress, Resolver, look_up
+from service_registry_client.models import ExternalService, Listing, Service, ServiceType, Verification
+from service_registry_client.paging import read_pages
 from service_registry_client.parsing import (
     limit_warnings,
     parse_json,
@@ -21,9 +19,10 @@ from service_registry_client.parsing import (
     parse_service_info,
     parse_services,
     parse_types,
+    parse_verifications,
 )
-from service_registry_client.transport import Budget, Limits, Reply, Transport
-from service_registry_client.urls import normalise_url, origin
+from service_registry_client.transport import Limits, Reply, Transport
+from service_registry_client.urls import registry_base_url
 
 _USER_AGENT = "service-registry-client"
 # Ids that are no ids: one is a path of the specification, the others are resolved away on the way.
@@ -41,11 +40,16 @@ class RegistryClient:
         user_agent: Sent with every request.
         trust_env: Whether proxies and certificate bundles named by environment variables are used. Off by default, so
             that a program contacts what it was told to; credentials in ~/.netrc are never used.
+        allow_address: Says of an IP address, as text, whether it may be connected to. Asked about every address of the
+            registry's host, and of every host it redirects to, after the name has been looked up; where it refuses one
+            nothing is sent. Connections go to the addresses it was asked about: the name is not looked up again.
+        resolver: Looks up the addresses of a host and port, in the order to try them; the system's by default.
         clock: Monotonic seconds.
 
     Raises:
         InvalidURL: `base_url` is no URL of a service.
-        ValueError: The token cannot be sent in a header.
+        ValueError: The token cannot be sent in a header, or `allow_address` comes with `trust_env`: with a proxy it is
+            the proxy that looks names up, and no address here would be the registry's.
     """
 
     def __init__(
@@ -56,11 +60,24 @@ class RegistryClient:
         limits: Limits | None = None,
         user_agent: str = _USER_AGENT,
         trust_env: bool = False,
+        allow_address: AllowAddress | None = None,
+        resolver: Resolver = look_up,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.base_url = normalise_url(normalise_url(base_url).removesuffix("/services"))
+        if allow_address is not None and trust_env:
+            raise ValueError("allow_address cannot be had together with trust_env: a proxy would look names up")
+        self.base_url = registry_base_url(base_url)
         self._limits = limits or Limits()
-        self._transport = Transport(self.base_url, token, self._limits, user_agent, trust_env, clock)
+        addresses = Addresses(allow_address, resolver)
+        self._transport = Transport(self.base_url, token, self._limits, user_agent, trust_env, clock, addresses)
+        self._manner: dict[str, Any] = {
+            "limits": limits,
+            "user_agent": user_agent,
+            "trust_env": trust_env,
+            "allow_address": allow_address,
+            "resolver": resolver,
+            "clock": clock,
+        }
 
     def __repr__(self) -> str:
         return f"RegistryClient({self.base_url!r})"
@@ -74,6 +91,16 @@ class RegistryClient:
     def close(self) -> None:
         """Break off calls that go on and close the connections. A later call opens new ones."""
         self._transport.close()
+
+    def nested(self, base_url: str) -> RegistryClient:
+        """A client of a registry that this one lists, with the same limits and address check; not connected to this.
+
+        The token goes along only to a registry of the same origin.
+
+        Raises:
+            InvalidURL: `base_url` is no URL of a service.
+        """
+        return RegistryClient(base_url, self._transport.token_for(registry_base_url(base_url)), **self._manner)
 
     def services(self, previous: Listing | None = None) -> Listing:
         """`GET /services`, and the pages that follow where a registry has them.
@@ -94,10 +121,10 @@ class RegistryClient:
             if reply.status == 304 and previous is not None:
                 silent = "Cache-Control" not in reply.headers
                 return previous if silent else replace(previous, max_age_seconds=max_age, no_store=no_store)
-            pages = self._read_pages(reply, budget)
+            pages = read_pages(reply, self._transport, budget, self._limits, self._page_of_services)
         # The ETag of a first page says nothing about the others.
         etag = _etag(reply) if pages.count == 1 else None
-        return Listing(tuple(pages.services), limit_warnings(pages.warnings), etag, max_age, no_store)
+        return Listing(tuple(pages.entries), limit_warnings(pages.warnings), etag, max_age, no_store)
 
     def service(self, service_id: str) -> ExternalService:
         """`GET /services/{serviceId}`.
@@ -126,67 +153,31 @@ class RegistryClient:
         """
         return parse_service_info(self._document("/service-info"), self.base_url)
 
+    def verifications(self) -> tuple[Verification, ...]:
+        """`GET /verifications`: the services that the registry vouches for; see `verified_services`.
+
+        Not in the specification, and few registries have it. Entries that cannot be understood are left out.
+
+        Raises:
+            RegistryError: Any of its kinds; RegistryAnswer with status 404 where the registry has no verifications.
+        """
+        with self._transport.call() as budget:
+            reply = self._transport.get(f"{self.base_url}/verifications", budget)
+            pages = read_pages(reply, self._transport, budget, self._limits, self._page_of_verifications)
+        return tuple(pages.entries)
+
     def _document(self, path: str) -> object:
         with self._transport.call() as budget:
             reply = self._transport.get(self.base_url + path, budget)
         return parse_json(reply.body, self.base_url)
 
-    def _read_pages(self, reply: Reply, budget: Budget) -> _Pages:
-        pages = _Pages()
-        seen = {reply.url}
-        while True:
-            parsed = parse_services(parse_json(reply.body, self.base_url), self.base_url)
-            pages.count += 1
-            pages.services += parsed.services
-            pages.warnings += parsed.warnings
-            following = _next_page(reply)
-            stop = self._why_stop(pages, following, reply.url, seen)
-            if stop:
-                pages.warnings.append(stop)
-            if stop or following is None:
-                del pages.services[self._limits.max_entries :]
-                return pages
-            seen.add(following)
-            reply = self._transport.get(following, budget)
+    def _page_of_services(self, body: bytes) -> tuple[Sequence[ExternalService], Sequence[str]]:
+        parsed = parse_services(parse_json(body, self.base_url), self.base_url)
+        return parsed.services, parsed.warnings
 
-    def _why_stop(self, pages: _Pages, following: str | None, current: str, seen: set[str]) -> str | None:
-        """Why no further page is read although there is one, or why entries are left out; None without a reason."""
-        most = self._limits.max_entries
-        if len(pages.services) > most or (following is not None and len(pages.services) == most):
-            return f"only the first {most} entries were read"
-        if following is None:
-            return None
-        if not _same_origin(following, current):
-            return "the next page is at another origin and was not read"
-        if following in seen:
-            return "the next page is one that was read before"
-        if pages.count >= self._limits.max_pages:
-            return f"only the first {pages.count} pages were read"
-        return None
-
-
-@dataclass
-class _Pages:
-    """What has been read of a list so far."""
-
-    services: list[ExternalService] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    count: int = 0
-
-
-def _next_page(reply: Reply) -> str | None:
-    for link in parse_header_links(reply.headers.get("Link", "")):
-        if "next" in link.get("rel", "").lower().split() and link.get("url"):
-            with contextlib.suppress(ValueError):
-                return urljoin(reply.url, link["url"])
-    return None
-
-
-def _same_origin(url: str, other: str) -> bool:
-    try:
-        return origin(url) == origin(other)
-    except InvalidURL:
-        return False
+    def _page_of_verifications(self, body: bytes) -> tuple[Sequence[Verification], Sequence[str]]:
+        url = f"{self.base_url}/verifications"
+        return parse_verifications(parse_json(body, url), url), ()
 
 
 def _etag(reply: Reply) -> str | None:

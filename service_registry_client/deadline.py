@@ -10,11 +10,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _current = threading.local()
 
@@ -79,50 +74,7 @@ def _shut_down(connected: socket.socket) -> None:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-class _Watched(HTTPConnection):
-    """Shows its socket to the current thread's deadline: on connecting, and when it is taken from the pool again."""
-
-    def connect(self) -> None:
-        super().connect()
-        self._show()
-
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            self._show()
-        super().putrequest(*args, **kwargs)
-
-    def _show(self) -> None:
-        deadline: Deadline | None = getattr(_current, "deadline", None)
-        if deadline is not None and self.sock is not None:
-            deadline.watch(self.sock)
-
-
-class _WatchedTLS(_Watched, HTTPSConnection):
-    """The same over TLS. The handshake comes before the socket is shown; the connect timeout limits it as a whole."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
-
-
-class DeadlineAdapter(HTTPAdapter):
-    """Mount it on a session to have its requests obey the `Deadline` in whose block they are made. It never retries."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Called by the base class; adds the watched connections."""
-        super().init_poolmanager(*args, **kwargs)
-        _watch_pools(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Called by the base class for requests through a proxy; adds the watched connections."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        _watch_pools(manager)
-        return manager
-
-
-def _watch_pools(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+def current() -> Deadline | None:
+    """The deadline in whose `limit` block this thread is."""
+    deadline: Deadline | None = getattr(_current, "deadline", None)
+    return deadline

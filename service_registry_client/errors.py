@@ -5,7 +5,8 @@
     Exception
     └── RegistryError            everything a call to a registry raises
         ├── RegistryUnreachable  no complete answer: refused, reset, broken off, unresolvable name, TLS
-        │   └── RegistryTimeout  no complete answer in time: connecting, waiting, or all in all
+        │   ├── RegistryTimeout  no complete answer in time: connecting, waiting, or all in all
+        │   └── AddressRefused   the host has an address that the caller does not allow; nothing was sent to it
         ├── RegistryAnswer       an answer with a status other than the one the specification has
         ├── RegistryRedirect     a redirect that is not followed: too many, away from https, no address
         └── RegistryBody         an answer that is not what the specification says: no JSON, other shape, too large
@@ -45,6 +46,14 @@ class RegistryUnreachable(RegistryError):
 
 class RegistryTimeout(RegistryUnreachable):
     """No complete answer came back in time. Retryable."""
+
+
+class AddressRefused(RegistryUnreachable):
+    """The registry's host, or one that it redirects to, has an address that `allow_address` refuses. Not retryable."""
+
+    def __init__(self, url: str) -> None:
+        # Not which address: to whom this text is shown it might tell of a network that is not theirs.
+        super().__init__(url, "its host has an address that is not allowed", retryable=False)
 
 
 class RegistryAnswer(RegistryError):

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import requests
 import urllib3
 
+from service_registry_client.addresses import Refused
 from service_registry_client.deadline import Deadline
-from service_registry_client.errors import RegistryError, RegistryTimeout, RegistryUnreachable
+from service_registry_client.errors import AddressRefused, RegistryError, RegistryTimeout, RegistryUnreachable
 from service_registry_client.urls import shown
 
 _PRINTED_CHARACTERS = 200
@@ -24,6 +25,8 @@ def failures_mapped(url: str, deadline: Deadline) -> Iterator[None]:
         yield
     except RegistryError:
         raise
+    except Refused:
+        raise AddressRefused(shown(url)) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise as_registry_error(error, url, expired=deadline.expired) from error
     # A body without a length looks complete when its connection has been shut down.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from service_registry_client.models import ExternalService, ServiceType
+from service_registry_client.models import ExternalService, ServiceType, Verification
 
 GA4GH_GROUP = "org.ga4gh"
 _VERSION = re.compile(r"v?(\d+)(?:\.\d+)*", re.IGNORECASE)
@@ -34,6 +34,22 @@ def filter_services(
     if version is not None and major is None:
         raise ValueError("version must start with a number, as 1 or 1.1.0 do")
     return tuple(service for service in services if _fits(service.type, group, artifact, major))
+
+
+def verified_services(
+    services: Iterable[ExternalService], verifications: Iterable[Verification]
+) -> tuple[ExternalService, ...]:
+    """The services that one of the verifications vouches for, in the order given.
+
+    One does if it has the service's URL in normalised form and its type: group and artifact without regard to case, a
+    missing group counting as `org.ga4gh`; the version as text.
+    """
+    verified = {(each.url, *_comparable(each.type)) for each in verifications}
+    return tuple(service for service in services if (service.url, *_comparable(service.type)) in verified)
+
+
+def _comparable(kind: ServiceType) -> tuple[str, str, str | None]:
+    return (kind.group or GA4GH_GROUP).casefold(), kind.artifact.casefold(), kind.version
 
 
 def _fits(kind: ServiceType, group: str | None, artifact: str | None, major: int | None) -> bool:

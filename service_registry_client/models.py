@@ -10,8 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service_registry_client.errors import InvalidURL
+from service_registry_client.urls import normalise_url
 
-@dataclass(frozen=True, kw_only=True)
+_SERVICE_INFO = "/service-info"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceType:
     """Which API a service implements: `group`:`artifact`:`version`, as listed; compare without regard to case."""
 
@@ -28,7 +33,7 @@ class ServiceType:
         return _known({"group": self.group, "artifact": self.artifact, "version": self.version})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Organization:
     """Who provides a service."""
 
@@ -41,7 +46,7 @@ class Organization:
         return {**self.extra, **_known({"name": self.name, "url": self.url})}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where an entry comes from.
 
@@ -106,7 +111,7 @@ class ExternalService(Service):
 
     Attributes:
         url: Base URL in the form of `normalise_url`; with or without the API's path, registries differ.
-        service_info_url: Where its service-info is, in the dialect that says so; as listed.
+        service_info_url: Where its service-info is, in the dialect that says so; as listed. See `preferred_url`.
         provenance: Where the entry comes from.
     """
 
@@ -114,13 +119,43 @@ class ExternalService(Service):
     service_info_url: str | None = None
     provenance: Provenance
 
+    @property
+    def preferred_url(self) -> str:
+        """The base URL to try first: that of `service_info_url` if it is one, else `url`.
+
+        Where a registry lists the bare host, this has the API's path. It has the form of `normalise_url` as well. Not
+        every one of them works, so `url` is what to fall back on, and to tell services apart by.
+        """
+        listed = (self.service_info_url or "").rstrip("/")
+        if not listed.endswith(_SERVICE_INFO):
+            return self.url
+        try:
+            return normalise_url(listed)
+        except InvalidURL:
+            return self.url
+
     def document(self) -> dict[str, Any]:
         """The specification's JSON object, with the fields of `extra`; only what is known."""
         located = {"url": self.url, "serviceInfoUrl": self.service_info_url}
         return {**super().document(), **_known(located)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """That a registry vouches for a service of an address and a type (`GET /verifications`, an extension).
+
+    Attributes:
+        service_id: As listed; None if it is not said. What counts are address and type, since ids are not unique.
+        url: The service's base URL in the form of `normalise_url`.
+        type: The service's type, as listed.
+    """
+
+    service_id: str | None
+    url: str
+    type: ServiceType
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One answer of a registry: its services in the order listed, and what is to know about the answer.
 

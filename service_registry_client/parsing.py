@@ -10,19 +10,22 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from service_registry_client.errors import InvalidURL, RegistryBody
-from service_registry_client.models import ExternalService, Organization, Provenance, Service, ServiceType
+from service_registry_client.models import ExternalService, Organization, Provenance, Service, ServiceType, Verification
 from service_registry_client.urls import normalise_url
 
-_LIST_KEYS = ("services", "items", "results")
 _MAX_WARNINGS = 100
+_SHARED_TYPES = 256
+_SHARED_CHARACTERS = 200
 _SERVICE_KEYS = frozenset({"id", "name", "type", "organization", "version", "description", "environment"}) | frozenset(
     {"contactUrl", "documentationUrl", "createdAt", "updatedAt"}
 )
-_EXTERNAL_KEYS = frozenset({"url", "serviceInfoUrl"})
-_IMPLEMENTATION_KEYS = frozenset({"organisation", "standardVersion"})
+_EXTERNAL_KEYS = _SERVICE_KEYS | {"url", "serviceInfoUrl"}
+_IMPLEMENTATION_KEYS = _EXTERNAL_KEYS | {"organisation", "standardVersion"}
+_ORGANIZATION_KEYS = frozenset({"name", "url"})
 
 
 class _Unusable(Exception):
@@ -113,6 +116,23 @@ def parse_types(document: object, registry: str) -> tuple[ServiceType, ...]:
     return tuple(found)
 
 
+def parse_verifications(document: object, url: str) -> tuple[Verification, ...]:
+    """The answer to `GET /verifications`; entries without a usable address and type are left out: they vouch for none.
+
+    Raises:
+        RegistryBody: The document is not a list.
+    """
+    found: dict[Verification, None] = {}
+    for each in _entries(document, url, "verifications"):
+        try:
+            entry = _object(each)
+            kind = _service_type(entry.get("type"))
+            found[Verification(_text(entry.get("service_id")), _url(entry), kind)] = None
+        except _Unusable:
+            continue
+    return tuple(found)
+
+
 def limit_warnings(warnings: Sequence[str]) -> tuple[str, ...]:
     """The first of many warnings and how many more there are, so that a broken registry fills no log."""
     more = len(warnings) - _MAX_WARNINGS
@@ -126,52 +146,66 @@ def _finite(number: str) -> float:
     return value
 
 
-def _entries(document: object, registry: str) -> Sequence[object]:
+def _entries(document: object, registry: str, what: str = "services") -> Sequence[object]:
     if isinstance(document, list):
         return document
     if isinstance(document, dict):
-        for key in _LIST_KEYS:
+        for key in (what, "items", "results"):
             if isinstance(document.get(key), list):
                 found: list[object] = document[key]
                 return found
-    raise RegistryBody(registry, "the answer is not a list of services")
+    raise RegistryBody(registry, f"the answer is not a list of {what}")
 
 
 def _external_service(document: object, registry: str) -> ExternalService:
     entry = _object(document)
+    url = _url(entry)
+    by_product = _is_implementation(entry)
+    fields = _service_fields(entry, fallback_id=url)
+    fields["extra"] = _extra(entry, _IMPLEMENTATION_KEYS if by_product else _EXTERNAL_KEYS)
+    fields["url"] = url
+    fields["service_info_url"] = _text(entry.get("serviceInfoUrl"))
+    fields["provenance"] = Provenance(registry, "implementation-registry" if by_product else "ga4gh", entry["url"])
+    return _of_fields(fields)
+
+
+def _of_fields(fields: dict[str, Any]) -> ExternalService:
+    """The service with these fields, all of which must be there.
+
+    The constructor of a frozen dataclass works around its own lock for each of them, which of a list of thousands of
+    services takes a quarter of the time.
+    """
+    service = object.__new__(ExternalService)
+    vars(service).update(fields)
+    return service
+
+
+def _url(entry: Mapping[str, Any]) -> str:
     listed = entry.get("url")
     if not isinstance(listed, str) or not listed.strip():
         raise _Unusable("it has no url")
     try:
-        url = normalise_url(listed)
+        return normalise_url(listed)
     except InvalidURL as error:
         raise _Unusable(str(error)) from None
-    by_product = _is_implementation(entry)
-    known = _SERVICE_KEYS | _EXTERNAL_KEYS | (_IMPLEMENTATION_KEYS if by_product else frozenset())
-    return ExternalService(
-        **_service_fields(entry, fallback_id=url),
-        extra=_extra(entry, known),
-        url=url,
-        service_info_url=_text(entry.get("serviceInfoUrl")),
-        provenance=Provenance(registry, "implementation-registry" if by_product else "ga4gh", listed),
-    )
 
 
 def _service_fields(entry: Mapping[str, Any], fallback_id: str) -> dict[str, Any]:
-    service_id = _text(entry.get("id")) or fallback_id
-    organization = entry.get("organization")
+    get = entry.get
+    service_id = _text(get("id")) or fallback_id
+    organization = get("organization")
     return {
         "id": service_id,
-        "name": _text(entry.get("name")) or service_id,
-        "type": _implemented_type(entry) if _is_implementation(entry) else _service_type(entry.get("type")),
-        "organization": _organization(organization if organization is not None else entry.get("organisation")),
-        "version": _text(entry.get("version")),
-        "description": _text(entry.get("description")),
-        "contact_url": _text(entry.get("contactUrl")),
-        "documentation_url": _text(entry.get("documentationUrl")),
-        "created_at": _text(entry.get("createdAt")),
-        "updated_at": _text(entry.get("updatedAt")),
-        "environment": _text(entry.get("environment")),
+        "name": _text(get("name")) or service_id,
+        "type": _implemented_type(entry) if _is_implementation(entry) else _service_type(get("type")),
+        "organization": _organization(organization if organization is not None else get("organisation")),
+        "version": _text(get("version")),
+        "description": _text(get("description")),
+        "contact_url": _text(get("contactUrl")),
+        "documentation_url": _text(get("documentationUrl")),
+        "created_at": _text(get("createdAt")),
+        "updated_at": _text(get("updatedAt")),
+        "environment": _text(get("environment")),
     }
 
 
@@ -185,7 +219,7 @@ def _implemented_type(entry: Mapping[str, Any]) -> ServiceType:
     product = _text(standard.get("ga4ghProduct"))
     if product is None:
         raise _Unusable("its standardVersion names no ga4ghProduct")
-    return ServiceType(group="org.ga4gh", artifact=product.lower(), version=_text(standard.get("version")))
+    return _type("org.ga4gh", product.lower(), _text(standard.get("version")))
 
 
 def _service_type(value: object) -> ServiceType:
@@ -194,12 +228,25 @@ def _service_type(value: object) -> ServiceType:
     artifact = _text(value.get("artifact"))
     if artifact is None:
         raise _Unusable("its type has no artifact")
-    return ServiceType(group=_text(value.get("group")), artifact=artifact, version=_text(value.get("version")))
+    return _type(_text(value.get("group")), artifact, _text(value.get("version")))
+
+
+def _type(group: str | None, artifact: str, version: str | None) -> ServiceType:
+    """The type; services by the thousand share a value. One with long texts is not kept for others."""
+    short = len(group or "") + len(artifact) + len(version or "") <= _SHARED_CHARACTERS
+    return (_shared_type if short else _new_type)(group, artifact, version)
+
+
+def _new_type(group: str | None, artifact: str, version: str | None) -> ServiceType:
+    return ServiceType(group=group, artifact=artifact, version=version)
+
+
+_shared_type = lru_cache(_SHARED_TYPES)(_new_type)
 
 
 def _organization(value: object) -> Organization | None:
     if isinstance(value, dict):
-        extra = _extra(value, frozenset({"name", "url"}))
+        extra = _extra(value, _ORGANIZATION_KEYS)
         return Organization(_text(value.get("name")), _text(value.get("url")), extra)
     name = _text(value)
     return Organization(name) if name is not None else None
@@ -213,13 +260,13 @@ def _object(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     """Trimmed text; numbers are accepted, since versions such as 1.0 turn into them; None for anything else."""
-    if isinstance(value, str):
-        return value.strip() or None
+    if value is None or isinstance(value, str):
+        return value and (value.strip() or None)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _extra(entry: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in known}
+    return {} if entry.keys() <= known else {name: value for name, value in entry.items() if name not in known}
 
 
 def _label(entry: object) -> str:

@@ -24,9 +24,10 @@ class Kept:
     fetched_at: datetime
 
 
-def dump_kept(registry: str, kept: Kept | None) -> str:
+def dump_kept(registry: str, kept: Kept | None, *, verified_only: bool) -> str:
     """The answer as JSON text; without one, or if the registry said no-store, text that says nothing is kept."""
     document: dict[str, Any] = {"format": _FORMAT, "registry": registry, "fetched_at": None}
+    document["verified_only"] = verified_only
     if kept is not None and not kept.listing.no_store:
         document |= {
             "fetched_at": kept.fetched_at.astimezone(UTC).isoformat(),
@@ -38,8 +39,8 @@ def dump_kept(registry: str, kept: Kept | None) -> str:
     return json.dumps(document)
 
 
-def load_kept(text: str, registry: str) -> Kept | None:
-    """What `dump_kept` was given; None if it was nothing, or another registry's.
+def load_kept(text: str, registry: str, *, verified_only: bool) -> Kept | None:
+    """What `dump_kept` was given; None if it was nothing, another registry's, or filtered in another way.
 
     Raises:
         ValueError: The text is not what `dump_kept` returns.
@@ -49,6 +50,8 @@ def load_kept(text: str, registry: str) -> Kept | None:
         if document["format"] != _FORMAT:
             raise ValueError("the kept answer has a format of another version")
         if document["registry"] != registry or document["fetched_at"] is None:
+            return None
+        if document.get("verified_only", False) is not verified_only:
             return None
         listing = Listing(
             services=tuple(_load_service(each, registry) for each in document["services"]),

@@ -17,7 +17,9 @@ import requests
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from service_registry_client.deadline import Deadline, DeadlineAdapter
+from service_registry_client.addresses import Addresses
+from service_registry_client.connections import DeadlineAdapter
+from service_registry_client.deadline import Deadline
 from service_registry_client.errors import (
     RegistryAnswer,
     RegistryBody,
@@ -47,7 +49,7 @@ class Limits:
     connect_seconds: float = 5.0
     read_seconds: float = 10.0
     total_seconds: float = 15.0
-    max_body_bytes: int = 5 * 2**20
+    max_body_bytes: int = 8 * 2**20
     max_redirects: int = 3
     max_pages: int = 50
     max_entries: int = 10_000
@@ -115,6 +117,7 @@ class Transport:
         user_agent: Sent with every request.
         trust_env: Whether proxies and certificate bundles named by environment variables are used.
         clock: Monotonic seconds.
+        addresses: How hosts become addresses, of redirects too.
 
     Raises:
         ValueError: The token cannot be sent in a header.
@@ -128,6 +131,7 @@ class Transport:
         user_agent: str,
         trust_env: bool,
         clock: Callable[[], float],
+        addresses: Addresses,
     ) -> None:
         if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token is empty or contains characters that cannot be sent in a header")
@@ -142,7 +146,7 @@ class Transport:
         # Calls are independent of each other: no cookies.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip"})
-        adapter = DeadlineAdapter()
+        adapter = DeadlineAdapter(addresses)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -184,14 +188,22 @@ class Transport:
             deadline.expire()
         self._session.close()
 
+    def token_for(self, url: str) -> str | None:
+        """The token if the URL is of the registry's own origin."""
+        return self._token if origin(url) == self._home else None
+
     def _get_once(self, url: str, budget: Budget, headers: Mapping[str, str]) -> Reply:
-        token = self._token if origin(url) == self._home else None
         with failures_mapped(url, budget.deadline):
             # At least a moment: a timeout of zero is an error of its own in the layers beneath.
             left = max(0.001, budget.deadline.remaining_seconds())
             timeout = (min(self._limits.connect_seconds, left), min(self._limits.read_seconds, left))
             with self._session.get(
-                url, headers=headers, auth=_Bearer(token), timeout=timeout, allow_redirects=False, stream=True
+                url,
+                headers=headers,
+                auth=_Bearer(self.token_for(url)),
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 body = _read(response, url, budget)
         return Reply(url, response.status_code, response.headers, body)

@@ -79,13 +79,19 @@ class IngressLayer:
             self._let_in(environ)
         except Problem as problem:
             log_refusal(problem, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
-            return _refuse(problem, start_response)
+            # Named here too: a gateway that was told its own address must recognise itself even where it refuses it.
+            return _refuse(problem, self._named(start_response))
+
+        return self._app(environ, self._named(start_response))
+
+    def _named(self, start_response: StartResponse) -> StartResponse:
+        """Have every answer say which gateway it is of."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             headers.append(("X-Protes-Gateway", self._gateway_id))
             return start_response(status, headers, *rest)
 
-        return self._app(environ, start)
+        return start
 
     def _let_in(self, environ: Environ) -> None:
         refusal = self._guard.refusal(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))

@@ -34,6 +34,7 @@ class Surroundings:
         url_profile: the name of the URL's `/profiles/<name>`, or None; already checked.
         default: the operator's weight.
         profiles: the operator's profiles: name -> weight, or None where it has none of its own.
+        max_retries: the most retries that a task may ask for.
     """
 
     header: str | None = None
@@ -41,6 +42,7 @@ class Surroundings:
     url_profile: str | None = None
     default: str = "0.5"
     profiles: Mapping[str, str | None] = field(default_factory=dict)
+    max_retries: int = 5
 
 
 def effective(document: Mapping[str, Any], around: Surroundings) -> tuple[dict[str, Any], list[FieldError]]:
@@ -100,6 +102,8 @@ def _contradictions(said: Mapping[str, tuple[Any, str]], around: Surroundings) -
     if "profile" in said and said["profile"][0] not in around.profiles:
         known = ", ".join(sorted(around.profiles)) or "none"
         errors.append(FieldError(_place("profile", said), f"there is no such profile; known are {known}"))
+    if "retries" in said and said["retries"][0] > around.max_retries:
+        errors.append(FieldError(_place("retries", said), f"must be {around.max_retries} at most here"))
     if "offer" in said and "instances" in said:
         errors.append(FieldError(_place("offer", said), f"names its instance; leave out {TAG_PREFIX}instances"))
     return errors

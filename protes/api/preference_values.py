@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from middleware.preference import parse_weight
+from protes.federation.selection import instance_url, registry_url
 
 _YEAR = 31_536_000
 _SECONDS = re.compile(r"[1-9][0-9]{0,7}")
+_RETRIES = re.compile(r"0|[1-9][0-9]{0,3}")
 _ZONE = re.compile(r"[A-Za-z0-9-]{1,32}(:[A-Za-z0-9-]{1,64})?")
 _AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,6})? [A-Z]{3}"
 _MONEY = re.compile(_AMOUNT)
@@ -23,6 +25,9 @@ _OFFER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_ZONES = 64
 _MOST_INSTANCES = 64
 _LONGEST_INSTANCE = 2048
+_MOST_TES_URLS = 16
+_MOST_REGISTRY_URLS = 4
+_LONGEST_URL = 2048
 _CHOICES = ("order", "allow", "forbid")
 
 
@@ -34,6 +39,12 @@ def _weight(text: str) -> str:
 def _seconds(text: str) -> int:
     if not _SECONDS.fullmatch(text) or int(text) > _YEAR:
         raise ValueError(f"must be a whole number of seconds from 1 to {_YEAR}")
+    return int(text)
+
+
+def _retries(text: str) -> int:
+    if not _RETRIES.fullmatch(text):
+        raise ValueError("must be a whole number, 0 or more")
     return int(text)
 
 
@@ -79,6 +90,30 @@ def _instances(text: str) -> dict[str, Any]:
     return choice
 
 
+def _urls(most: int, spelled: Callable[[str], str]) -> Callable[[str], list[str]]:
+    """Read a JSON list of URLs, each in one spelling and once."""
+
+    def read(text: str) -> list[str]:
+        expected = f'must be a JSON list of 1 to {most} URLs, such as ["https://tes.example.org/ga4gh/tes/v1"]'
+        urls = _json(text, expected)
+        if not isinstance(urls, list) or not 0 < len(urls) <= most:
+            raise ValueError(expected)
+        return list(dict.fromkeys(_url(url, place, spelled) for place, url in enumerate(urls)))
+
+    return read
+
+
+def _url(url: Any, place: int, spelled: Callable[[str], str]) -> str:
+    if not isinstance(url, str):
+        raise ValueError(f"[{place}]: must be a string")
+    if len(url) > _LONGEST_URL:
+        raise ValueError(f"[{place}]: must be {_LONGEST_URL} characters at most")
+    try:
+        return spelled(url)
+    except ValueError as problem:
+        raise ValueError(f"[{place}]: {problem}") from None
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "weight": _weight,
     "value_of_time": _matching(_MONEY_PER_HOUR, "must be an amount, a currency and /h, such as 25 EUR/h"),
@@ -88,6 +123,9 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "affinity": _matching(_AFFINITY, "must be 1 to 64 letters, digits, dots, underscores or hyphens"),
     "allowed_zones": _zones,
     "instances": _instances,
+    "tes_urls": _urls(_MOST_TES_URLS, instance_url),
+    "service_registry_urls": _urls(_MOST_REGISTRY_URLS, registry_url),
+    "retries": _retries,
     "profile": _matching(_PROFILE, "must be the name of a profile"),
     "offer": _matching(_OFFER, "must be the id of an offer"),
 }

@@ -11,10 +11,12 @@ from protes.api.answers import answer
 from protes.api.arriving import arriving
 from protes.api.callers import caller_may_see, require_operator
 from protes.api.instances import instance_document
+from protes.api.path import hops
 from protes.api.problems import Problem
 from protes.api.services import Services, caller, eyes, services
 from protes.api.submission import prepare
 from protes.clock import rfc3339
+from protes.federation.known import KnownInstance
 from protes.planning import offer_documents
 from protes.planning.actual import outcome
 from protes.planning.planner import Plan
@@ -23,9 +25,16 @@ from protes.store.records import Attempt, TaskRecord
 
 def ListInstances() -> Response:
     """Answer the instances known now."""
-    seen_by = eyes()
     view = services().federation.view()
-    return answer({"instances": [instance_document(each, seen_by.instances) for each in view.instances]})
+    return answer({"instances": [_instance(each) for each in view.instances]})
+
+
+def GetInstance(id: str) -> Response:
+    """Answer one instance; a member of the federation goes before one of the same id that has left."""
+    found = [each for each in services().federation.view().instances if each.id == id]
+    if not found:
+        raise Problem(404, "id: there is no instance with this id")
+    return answer(_instance(max(found, key=lambda each: each.is_member)))
 
 
 def RefreshInstances() -> Response:
@@ -45,11 +54,14 @@ def GetRouting(id: str) -> Response:
     chosen = record.attempts[-1].instance_id if record.attempts else None
     attempts = [_attempt(attempt, eyes().instances) for attempt in record.attempts]
     ended = outcome(record, explained)
+    decides = record.shown_attempt
+    way = hops(decides, eyes().instances) if decides is not None else []
     return answer(
         {
             **explained,
             **({"chosen": chosen} if chosen is not None else {}),
             **({"outcome": ended} if ended is not None else {}),
+            **({"path": way} if way else {}),
             "attempts": attempts,
         }
     )
@@ -88,6 +100,10 @@ def ListMiddleware() -> Response:
         for step in steps
     ]
     return answer({"steps": shown})
+
+
+def _instance(instance: KnownInstance) -> dict[str, Any]:
+    return instance_document(instance, services().figures.of(instance), eyes().instances)
 
 
 def _attempt(attempt: Attempt, show_instance: bool) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What the controllers work with; put together in `protes.app`, found again through the running Flask app."""
+"""What the controllers work with; put together in `protes.app`, found again through the WSGI environment."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from flask import current_app, request
+from flask import request
 
 from protes.api.callers import Caller, identify
 from protes.api.idempotency import Reposts
@@ -13,12 +14,13 @@ from protes.clock import Clock
 from protes.config.settings import Settings
 from protes.federation.federation import Federation
 from protes.offers.store import StoredOffers
+from protes.planning.known_figures import KnownFigures
 from protes.planning.planner import Planner
 from protes.runner.protocol import Runner
 from protes.sources.sources import Sources
 from protes.store.protocols import Records, TaskStore
 
-_EXTENSION = "protes"
+_ENVIRON_KEY = "protes.services"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Services:
         offers: offers that can be accepted.
         reposts: submissions in progress.
         task_schema: the shape of a task.
+        figures: what is configured and learned of instances.
     """
 
     settings: Settings
@@ -54,18 +57,19 @@ class Services:
     offers: StoredOffers
     reposts: Reposts
     task_schema: TaskSchema
+    figures: KnownFigures
 
 
 def services() -> Services:
-    """Return the services of the app that serves this request."""
-    found = current_app.extensions[_EXTENSION]
+    """Return the services that this request began with; a change of settings meanwhile is not for it."""
+    found = request.environ[_ENVIRON_KEY]
     assert isinstance(found, Services)  # noqa: S101 (for the type checker; only `attach` writes it)
     return found
 
 
-def attach(extensions: dict[str, object], parts: Services) -> None:
-    """Make `parts` what `services` returns under the app that owns `extensions`."""
-    extensions[_EXTENSION] = parts
+def attach(environ: dict[str, Any], parts: Services) -> None:
+    """Make `parts` what `services` returns during the request with this WSGI environment."""
+    environ[_ENVIRON_KEY] = parts
 
 
 def ingress() -> Ingress:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from protes.api import task_instances
 from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, id_for_key
 from protes.api.preference import Surroundings, effective, reserved_tag_errors
 from protes.api.problems import FieldError, Problem, invalid
 from protes.api.services import Services
 from protes.api.validation import semantic_errors
+from protes.federation.known import FederationView
 from protes.federation.naming import named
 from protes.store.ids import new_task_id
 from protes.store.records import TaskRecord, tag_entry
@@ -119,30 +121,43 @@ def _surroundings(parts: Services, submission: Submission) -> Surroundings:
         url_profile=submission.url_profile,
         default=settings.api.weight,
         profiles={name: profile.weight for name, profile in settings.profiles.items()},
+        max_retries=settings.dispatch.max_retries,
     )
 
 
 def _pinned(parts: Services, record: TaskRecord) -> TaskRecord:
-    """Pin a task with an offer to the offer's instance; refuse a choice of instances that are not known now.
+    """Pin a task with an offer to the offer's instance; refuse a choice of instances that leaves none.
 
     Raises:
-        Problem: 400, the offer is not, or not any more; or an instance is not known.
+        Problem: 400, the offer is not, or not any more; or an instance is not known, or may not be brought along.
     """
     preference = record.preference
+    view = parts.federation.view()
     if "offer" in preference:
         try:
             instance = parts.offers.instance_for(preference["offer"], record.owner, parts.clock.now())
         except ValueError as problem:
             raise invalid([FieldError("tags.protes.offer", str(problem))]) from None
         choice = {"type": "allow", "instances": [instance]}
-        return replace(record, preference={**preference, "instances": choice})
-    asked = preference.get("instances")
-    view = parts.federation.view()
-    if asked is not None and asked["type"] != "forbid" and view.complete:
-        unknown = next((n for n, name in enumerate(asked["instances"]) if named(view, name) is None), None)
-        if unknown is not None:
-            raise invalid([FieldError("tags.protes.instances", f"instances[{unknown}] is not known")])
+        record = replace(record, preference={**preference, "instances": choice})
+    elif view.complete:
+        _refuse_unknown(parts, record, view)
+    task_instances.check(parts.settings, view, record)
     return record
+
+
+def _refuse_unknown(parts: Services, record: TaskRecord, view: FederationView) -> None:
+    """Refuse a choice of an instance that neither the federation nor the task itself names.
+
+    Raises:
+        Problem: 400.
+    """
+    asked = record.preference.get("instances")
+    if asked is None or asked["type"] == "forbid":
+        return
+    for place, name in enumerate(asked["instances"]):
+        if named(view, name) is None and not task_instances.may_be_named(parts.settings, record.preference, name):
+            raise invalid([FieldError("tags.protes.instances", f"instances[{place}] is not known")])
 
 
 def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
@@ -169,7 +184,7 @@ def _store(parts: Services, record: TaskRecord, task_id: str) -> str:
         if reasons:
             raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
     # Where there is no instance yet the tick brings the task to one as soon as there is.
-    ready = parts.federation.view().ready
+    ready = parts.federation.view().ready or task_instances.may_bring(parts.settings, record.preference)
     enqueued_until = record.created_at + _FIRST_ENQUEUE if ready else None
     stored = parts.tasks.create(replace(record, id=task_id, enqueued_until=enqueued_until))
     if ready:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from protes.api.path import path_metadata
 from protes.clock import rfc3339
 from protes.store.records import Attempt, TaskRecord
 from protes.tes.documents import integer_cores
@@ -64,9 +65,10 @@ def seen_state(record: TaskRecord, eyes: Eyes) -> State:
 
 def _logs(record: TaskRecord, eyes: Eyes) -> list[dict[str, Any]]:
     """The deciding attempt alone, with the gateway's own lines; engines read the first or the last entry."""
-    if not record.attempts:
+    shown = record.shown_attempt
+    attempts = record.attempts if eyes.all_attempts else () if shown is None else (shown,)
+    if not attempts:
         return [{"logs": [], "outputs": [], "system_logs": list(record.system_logs)}] if record.system_logs else []
-    attempts = record.attempts if eyes.all_attempts else record.attempts[-1:]
     entries = [_log_of(attempt, eyes) for attempt in attempts]
     if record.system_logs:
         last = entries[-1]
@@ -76,7 +78,11 @@ def _logs(record: TaskRecord, eyes: Eyes) -> list[dict[str, Any]]:
 
 def _log_of(attempt: Attempt, eyes: Eyes) -> dict[str, Any]:
     entry: dict[str, Any] = {"logs": [], "outputs": [], **(attempt.log or {})}
-    metadata: Mapping[str, str] = {**entry.get("metadata", {}), **attempt.metadata}
+    metadata: Mapping[str, str] = {
+        **entry.get("metadata", {}),
+        **attempt.metadata,
+        **path_metadata(attempt, eyes.instances),
+    }
     if not eyes.instances:
         metadata = {key: value for key, value in metadata.items() if key not in _SECRET_METADATA}
     elif attempt.instance_task_id is not None:

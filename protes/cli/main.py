@@ -78,7 +78,7 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         command.set_defaults(command=function)
         return command
 
-    add("instances", _later("remote", "instances"), "print the instances the gateway knows")
+    _add_changes(add("instances", _later("instances", "instances"), "print the instances the gateway knows"))
     for name, function, text in (
         ("offers", _later("remote", "offers"), "print what each instance would offer for a task"),
         ("submit", _later("remote", "submit"), "submit a task"),
@@ -100,3 +100,10 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     listing.add_argument("--state", help="only tasks in this state")
     listing.add_argument("--name-prefix", help="only tasks whose name starts so")
     listing.add_argument("--limit", type=int, default=25, help="tasks at most (below 2048)")
+
+
+def _add_changes(instances: argparse.ArgumentParser) -> None:
+    change = instances.add_mutually_exclusive_group()
+    text = "register an instance: a GA4GH ExternalService as JSON, - for standard input (needs PROTES_OPERATOR_TOKEN)"
+    change.add_argument("--register", metavar="FILE", help=text)
+    change.add_argument("--remove", metavar="ID", help="remove a registration (needs PROTES_OPERATOR_TOKEN)")

@@ -61,10 +61,10 @@ def offers_table(offers: Sequence[Mapping[str, Any]]) -> None:
         for each in offers
     ]
     headers = ("RANK", "INSTANCE", "COST", "SECONDS", "WAIT", "SCORE", "BASIS", "OFFER", "WHY NOT")
-    table(*_without_empty(headers, rows))
+    table(*without_empty(headers, rows))
 
 
-def _without_empty(
+def without_empty(
     headers: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> tuple[Sequence[str], list[Sequence[object]]]:
     """Leave out columns in which no row says anything."""

@@ -28,7 +28,7 @@ def submit(args: Namespace) -> int:
     url = f"{_root(args)}{_TES}/tasks"
     # An Idempotency-Key makes a repeat of this very submission harmless, which py-tes' own way of retrying is not.
     headers = {"Idempotency-Key": str(uuid.uuid4())}
-    task_id = str(_call("POST", url, json_body=document, headers=headers)["id"])
+    task_id = str(call("POST", url, json_body=document, headers=headers)["id"])
     if not args.wait:
         as_json({"id": task_id}) if args.json else print(task_id)
         return Exit.OK
@@ -44,7 +44,7 @@ def show(args: Namespace) -> int:
     if not args.routing:
         _print_task(task, args.json)
         return Exit.OK
-    routing = _call("GET", f"{_gateway(args)}/protes/v1/tasks/{args.id}/routing")
+    routing = call("GET", f"{gateway(args)}/protes/v1/tasks/{args.id}/routing")
     if args.json:
         as_json({"task": task, "routing": routing})
         return Exit.OK
@@ -71,7 +71,7 @@ def list_tasks(args: Namespace) -> int:
     query = {"view": "BASIC", "page_size": str(args.limit), "name_prefix": args.name_prefix or ""}
     if args.state:
         query["state"] = args.state.upper()
-    tasks = _call("GET", f"{_gateway(args)}{_TES}/tasks", query=query)["tasks"]
+    tasks = call("GET", f"{gateway(args)}{_TES}/tasks", query=query)["tasks"]
     if args.json:
         as_json(tasks)
         return Exit.OK
@@ -80,32 +80,9 @@ def list_tasks(args: Namespace) -> int:
     return Exit.OK
 
 
-def instances(args: Namespace) -> int:
-    """Print the instances the gateway knows."""
-    answer = _call("GET", f"{_gateway(args)}/protes/v1/instances")
-    if args.json:
-        as_json(answer)
-        return Exit.OK
-    rows = [
-        (
-            each["id"],
-            each["state"],
-            each.get("dialect"),
-            each.get("speed"),
-            each.get("prices", {}).get("cpu_core_hour"),
-            each["tasks_in_flight"],
-            each.get("url"),
-            each.get("last_error", ""),
-        )
-        for each in answer["instances"]
-    ]
-    table(("ID", "STATE", "DIALECT", "SPEED", "CORE-HOUR", "TASKS", "URL", "TROUBLE"), rows)
-    return Exit.OK
-
-
 def offers(args: Namespace) -> int:
     """Print what each instance would offer for a task; nothing is submitted."""
-    answer = _call("POST", f"{_root(args)}/protes/v1/offers", json_body=_read_task(args.task))
+    answer = call("POST", f"{_root(args)}/protes/v1/offers", json_body=_read_task(args.task))
     if args.json:
         as_json(answer)
         return Exit.OK
@@ -133,13 +110,14 @@ def wait(client: Any, task_id: str, timeout_seconds: float) -> dict[str, Any]:
 
 
 def _client(args: Namespace) -> Any:
-    client = tes.HTTPClient(_gateway(args), timeout=TIMEOUT_SECONDS)
+    client = tes.HTTPClient(gateway(args), timeout=TIMEOUT_SECONDS)
     # The base path is known: py-tes would try others after any error, and tell of the last one only.
-    client.urls = [_gateway(args) + _TES]
+    client.urls = [gateway(args) + _TES]
     return client
 
 
-def _gateway(args: Namespace) -> str:
+def gateway(args: Namespace) -> str:
+    """Return the gateway's root URL."""
     return str(args.url).rstrip("/")
 
 
@@ -147,7 +125,7 @@ def _root(args: Namespace) -> str:
     """Return the gateway's root with the profile and the weight in it, where they were asked for."""
     profile = f"/profiles/{args.profile}" if args.profile is not None else ""
     weight = f"/w/{args.weight}" if args.weight is not None else ""
-    return _gateway(args) + profile + weight
+    return gateway(args) + profile + weight
 
 
 def _read_task(path: str) -> Any:
@@ -160,7 +138,7 @@ def _read_task(path: str) -> Any:
         raise CliError(f"{path}: not JSON: {error}", Exit.USAGE) from None
 
 
-def _call(
+def call(
     method: str,
     url: str,
     *,
@@ -168,10 +146,15 @@ def _call(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
 ) -> Any:
+    """Send a request and return the answer's JSON, None where it is empty.
+
+    Raises:
+        CliError: the gateway does not answer, or refuses.
+    """
     with _speaking():
         response = requests.request(method, url, params=query, json=json_body, headers=headers, timeout=TIMEOUT_SECONDS)
         response.raise_for_status()
-        return response.json()
+        return response.json() if response.content else None
 
 
 @contextmanager

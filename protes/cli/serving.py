@@ -9,10 +9,12 @@ from typing import Any
 from middleware import MiddlewareConfigError, build_chain
 from protes.app import create_gateway
 from protes.cli.output import CliError, Exit, as_json
-from protes.config.loading import ConfigError, Loaded, load
+from protes.config.loading import ConfigError, Loaded
+from protes.config.watching import ConfigFiles
 from protes.federation.merge import check_urls
 from protes.http_server import PortTaken, StartFailed
 from protes.http_server import serve as serve_http
+from protes.reload import Trigger
 from protes.store.protocols import StoreError
 
 _SWITCH_SECONDS = 0.0005
@@ -20,13 +22,15 @@ _SWITCH_SECONDS = 0.0005
 
 def serve(args: Namespace) -> int:
     """Serve the gateway until it is told to stop."""
-    loaded = _load(args)
+    files = ConfigFiles(args.config, os.environ, _overrides(args))
+    loaded = _load(files)
     server = loaded.settings.server
+    trigger = Trigger()
 
     def create() -> Any:
         try:
-            gateway = create_gateway(loaded)
-        except (ConfigError, StoreError) as error:
+            gateway = create_gateway(loaded, files=files, trigger=trigger)
+        except (ConfigError, MiddlewareConfigError, StoreError) as error:
             raise StartFailed(str(error)) from None
         # Requests and jobs share one interpreter: by default a job may keep a request waiting for 5 ms at a time.
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -44,6 +48,7 @@ def serve(args: Namespace) -> int:
             workers=server.workers,
             threads=server.threads,
             on_ready=ready,
+            on_hangup=trigger.ask,
         )
     except PortTaken as error:
         raise CliError(f"{error}; choose another one with --port", Exit.USAGE) from None
@@ -52,15 +57,15 @@ def serve(args: Namespace) -> int:
 
 def check_config(args: Namespace) -> int:
     """Say whether a configuration can be used, and print it without secrets."""
-    loaded = _load(args)
+    loaded = _load(ConfigFiles(args.config, os.environ, _overrides(args)))
     as_json(json.loads(loaded.settings.model_dump_json()))
     return Exit.OK
 
 
-def _load(args: Namespace) -> Loaded:
+def _load(files: ConfigFiles) -> Loaded:
     """Read the configuration and check what can be checked before anything is started."""
     try:
-        loaded = load(args.config, os.environ, _overrides(args))
+        loaded = files.load()
         check_urls(loaded.settings.instances)
         build_chain(loaded.settings.chain)
     except (ConfigError, MiddlewareConfigError) as error:

@@ -89,6 +89,7 @@ class InstanceSettings(Declared):
     task_info: bool | None = Field(
         None, description="Ask it for estimates (TEStribute's `tasks/task-info`); by default tried once a day."
     )
+    drain: bool = Field(False, description="Take no new tasks there; what runs there is relayed.")
     verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
 
 
@@ -100,5 +101,11 @@ class RegistrySettings(Section):
     group: str | None = Field("org.ga4gh", description="Only services of this `type.group`; null takes any.")
     artifact: str = Field("tes", description="Only services of this `type.artifact`.")
     version: str | None = Field(None, description="API version spoken; a greater known major is left out.")
+    verified: bool = Field(False, description="Take only services that its `/verifications` confirms.")
+    nested: bool = Field(False, description="Ask the registries that it lists too, two levels deep at most.")
+    allow_private: bool | None = Field(
+        None,
+        description="Take instances at private addresses; by default where the registry itself is at one.",
+    )
     refresh_seconds: Seconds = Field(300.0, description="How often it is asked again.")
     max_stale_seconds: Seconds = Field(86400.0, description="How long its last good answer is used when it is down.")

@@ -19,7 +19,9 @@ from protes.config.settings import Settings
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 ENVIRONMENT_PREFIX = "PROTES_"
-_NOT_SETTINGS = frozenset({"PROTES_CONFIG", "PROTES_NODE_SPEED", "PROTES_SPEC_DIR", "PROTES_URL"})
+_NOT_SETTINGS = frozenset(
+    {"PROTES_CONFIG", "PROTES_NODE_SPEED", "PROTES_OPERATOR_TOKEN", "PROTES_SPEC_DIR", "PROTES_URL"}
+)
 
 
 class ConfigError(Exception):
@@ -33,10 +35,12 @@ class Loaded:
     Attributes:
         files: the files in the order in which FOCA merges them, defaults first.
         settings: our own part of it.
+        foca: all of it as FOCA reads it, our part unchecked.
     """
 
     files: tuple[Path, ...]
     settings: Settings
+    foca: Config
 
 
 def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Loaded:
@@ -56,7 +60,7 @@ def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Map
     except ValidationError as problem:
         raise ConfigError(_describe(problem, "")) from None
     except (OSError, ValueError) as problem:
-        raise ConfigError(str(problem)) from None
+        raise ConfigError(f"{problem}{_cause(problem)}") from None
     _refuse_unknown_sections(parser.config)
     custom = getattr(parser.config, "custom", None) or {}
     if not isinstance(custom, dict):
@@ -66,7 +70,7 @@ def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Map
         settings = Settings.model_validate(merged)
     except ValidationError as problem:
         raise ConfigError(_describe(problem, "custom.")) from None
-    return Loaded(files=paths, settings=settings)
+    return Loaded(files=paths, settings=settings, foca=parser.config)
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -113,6 +117,14 @@ def _refuse_unknown_sections(config: Config) -> None:
     unknown = sorted(set(config.model_extra or {}) - {"custom"})
     if unknown:
         raise ConfigError(f"{unknown[0]}: unknown section; settings of protes stand under `custom:`")
+
+
+def _cause(problem: Exception) -> str:
+    """Say what FOCA leaves out: the place of the error in the file, but not what stands there, or what stopped it."""
+    cause = problem.__cause__
+    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
+        return f": line {cause.problem_mark.line + 1}, column {cause.problem_mark.column + 1}"
+    return f": {cause.strerror}" if isinstance(cause, OSError) else ""
 
 
 def _describe(problem: ValidationError, prefix: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from middleware import parse_weight
 from protes.config.base import Name, Seconds, Section, WebOrigin
+from protes.config.federation import HealthSettings, NamedCredentials, ReloadSettings, TaskInstancesSettings
 from protes.config.instances import InstanceSettings, RegistrySettings
 from protes.config.planning import (
     DataRuleSettings,
@@ -92,7 +93,12 @@ class StoreSettings(Section):
 class RunnerSettings(Section):
     """What executes the gateway's own jobs."""
 
-    threads: int = Field(16, ge=1, le=256, description="Threads for dispatch and relay per process.")
+    threads: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Threads for dispatch and relay per process; up to four times as many while jobs hang.",
+    )
     queue_limit: int = Field(20000, ge=1, description="Jobs waiting at most; the sweep brings back what did not fit.")
     tick_seconds: Seconds = Field(0.25, description="How often due work is looked for.")
 
@@ -112,6 +118,12 @@ class DispatchSettings(Section):
         "fail", description="What to do when an outcome cannot be known: end the task, or risk a second run."
     )
     orphan_watch_seconds: Seconds = Field(86400.0, description="How long to look for copies that turn up late.")
+    max_retries: int = Field(5, ge=0, le=15, description="Largest `protes.retries` that a task may ask for.")
+    requeue_stuck_seconds: Seconds | None = Field(
+        None,
+        description="A task that has waited this long at an instance is withdrawn there and sent elsewhere, where the "
+        "instance's dialect makes that safe; never without.",
+    )
 
     @model_validator(mode="after")
     def _lease_outlasts_post(self) -> "DispatchSettings":
@@ -158,6 +170,10 @@ class Settings(Section):
     relay: RelaySettings = RelaySettings()
     instances: tuple[InstanceSettings, ...] = Field((), description="Instances known by configuration.")
     registries: tuple[RegistrySettings, ...] = Field((), description="GA4GH Service Registries to ask.")
+    credentials: dict[Name, NamedCredentials] = Field({}, description="Credentials for registrations, by name.")
+    health: HealthSettings = HealthSettings()
+    task_instances: TaskInstancesSettings = TaskInstancesSettings()
+    reload: ReloadSettings = ReloadSettings()
     network: NetworkSettings = NetworkSettings()
     rates: RateSettings = RateSettings()
     storage_locations: tuple[LocationSettings, ...] = Field((), description="Where data lies, by URL prefix.")

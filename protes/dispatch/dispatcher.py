@@ -10,7 +10,9 @@ from protes.dispatch.backoff import next_try
 from protes.dispatch.forwarding import Forwarder
 from protes.dispatch.outcome import Outcome
 from protes.dispatch.settling import Settler
+from protes.dispatch.withdrawing import Withdrawals
 from protes.planning.planner import Plan, Planner
+from protes.planning.tried import TRIED, forgiving
 from protes.store.changes import CancelRequested
 from protes.store.protocols import TaskStore
 from protes.store.records import UNSETTLED, Attempt, Phase, TaskRecord
@@ -39,6 +41,7 @@ class Dispatcher:
         self._planner = planner
         self._forwarder = forwarder
         self._settler = settler
+        self._withdrawals = Withdrawals(settings, tasks, planner, clock)
         self._clock = clock
 
     def advance(self, record: TaskRecord, token: str) -> Outcome:
@@ -56,7 +59,7 @@ class Dispatcher:
             lines = outcome.system_logs
             record = self._tasks.get(record.id) or record
         elif live is not None:
-            return Outcome()
+            return self._withdrawals.consider(record, token, live)
         if record.state.finished or record.cancel_requested_at is not None:
             return Outcome(system_logs=lines)
         try:
@@ -66,7 +69,7 @@ class Dispatcher:
         return Outcome(outcome.due_at, lines + outcome.system_logs)
 
     def _place(self, record: TaskRecord, token: str) -> Outcome:
-        plan = self._planner.plan(record)
+        plan = self._plan(record)
         if plan.offers:
             self._planner.keep(record, plan)
         lines: list[str] = []
@@ -100,15 +103,21 @@ class Dispatcher:
             record = self._tasks.get(record.id) or record
         return self._unplaced(record, token, plan, lines, busy)
 
+    def _plan(self, record: TaskRecord) -> Plan:
+        """Plan; where nobody else takes a task that was withdrawn, the instances it was withdrawn from may again."""
+        plan = self._planner.plan(record)
+        withdrawn = any(reason.code == TRIED and not reason.permanent for reason in plan.reasons.values())
+        return self._planner.plan(forgiving(record)) if withdrawn and not plan.offers else plan
+
     def _unplaced(self, record: TaskRecord, token: str, plan: Plan, lines: list[str], busy: bool) -> Outcome:
         """Try again later, or end what can never run or has waited too long."""
         now = self._clock.now()
         if lines:
-            plan = self._planner.plan(record)  # without those that have refused it meanwhile
+            plan = self._plan(record)  # without those that have refused it meanwhile
         if plan.never_more():
-            self._tasks.fail(record.id, token, [f"no instance can run this task: {plan.waiting_for()}"], now)
+            self._tasks.fail(record.id, token, [f"{_nobody(record)}: {plan.waiting_for()}"], now)
             return Outcome()
-        waited = now - record.created_at
+        waited = now - record.waiting_since
         if waited > timedelta(seconds=self._settings.give_up_after_seconds):
             reasons = "; ".join((*lines, plan.waiting_for()))
             text = f"no instance took the task within {int(waited.total_seconds())} s: {reasons}"
@@ -123,7 +132,14 @@ class Dispatcher:
 
     def _later(self, record: TaskRecord) -> datetime:
         first, last = self._settings.first_retry_seconds, self._settings.last_retry_seconds
-        return next_try(record.created_at, self._clock.now(), first, last)
+        return next_try(record.waiting_since, self._clock.now(), first, last)
+
+
+def _nobody(record: TaskRecord) -> str:
+    failed = next((each for each in reversed(record.attempts) if each.retried), None)
+    if failed is None:
+        return "no instance can run this task"
+    return f"no other instance can run this task, which ended in {failed.state} in attempt {failed.n}"
 
 
 def _rejection(attempt: Attempt) -> str:

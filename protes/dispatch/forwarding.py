@@ -14,7 +14,7 @@ from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, Phase, TaskRecord
 from protes.tes.build import build_request, marker
 from protes.tes.client import InstanceClient
-from protes.tes.errors import DownstreamError, Refused
+from protes.tes.errors import DownstreamError, Refused, is_loop
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +33,19 @@ class Forwarder:
         planner: Planner,
         federation: Federation,
         clock: Clock,
+        gate: Gate | None = None,
     ) -> None:
-        """Forward in the name of `gateway_id`, with the rewrites of the planner's chain."""
+        """Forward in the name of `gateway_id`, with the rewrites of the planner's chain.
+
+        `gate` is shared by forwarders that follow each other in one process; by default it is this one's own.
+        """
         self._planner = planner
         self._settings = settings
         self._gateway_id = gateway_id
         self._tasks = tasks
         self._federation = federation
         self._clock = clock
-        self._gate = Gate(clock)
+        self.gate = gate or Gate(clock)
 
     def forward(self, record: TaskRecord, token: str, plan: Plan, offer: PlannedOffer) -> Attempt | None:
         """Try one instance of a plan.
@@ -55,14 +59,27 @@ class Forwarder:
             CancelRequested: the caller cancelled before anything was sent.
             ChainError: a rewrite failed; nothing was sent.
         """
-        assert offer.instance.base_url is not None  # noqa: S101 (planning offers only what was probed)
-        with self._gate.enter(offer.instance.base_url) as may:
+        instance = offer.instance
+        assert instance.base_url is not None  # noqa: S101 (planning offers only what was probed)
+        if self._has_failed_since(instance):
+            return None
+        most = instance.max_in_flight
+        room = None if most is None else most - instance.in_flight
+        proven = self._federation.health.proven(instance.base_url)
+        turn = self.gate.enter(instance.base_url, proven=proven, room=room, seen_at=plan.view.made_at)
+        with turn as may:
             if not may:
                 return None
             return self._forward(record, token, plan, offer)
 
+    def _has_failed_since(self, instance: KnownInstance) -> bool:
+        """Tell whether an instance has been left out since the plan was made: one task finds out for all of them."""
+        now = self._federation.view().at(instance.base_url or "")
+        return now is not None and now.status == "ejected"
+
     def _forward(self, record: TaskRecord, token: str, plan: Plan, offer: PlannedOffer) -> Attempt:
         started = self._clock.monotonic()
+        self._federation.remember(offer.instance)
         client = self._federation.client(offer.instance.base_url or "", offer.instance.dialect)
         rewritten = self._planner.document_for(record, plan, offer)
         intended = self._intend(record, plan, offer, client)
@@ -81,7 +98,7 @@ class Forwarder:
         except DownstreamError as error:
             after = self._failed(record, intended, offer.instance, error)
         else:
-            self._federation.health.succeeded(intended.instance_url)
+            self._federation.health.succeeded(intended.instance_url, in_flight=offer.instance.in_flight)
             after = replace(intended, phase=Phase.ACCEPTED, instance_task_id=instance_task_id)
         self._tasks.save_attempt(record.id, token, after, self._clock.now())
         return after
@@ -100,10 +117,14 @@ class Forwarder:
         )
 
     def _failed(self, record: TaskRecord, attempt: Attempt, instance: KnownInstance, error: DownstreamError) -> Attempt:
-        self._federation.health.failed(attempt.instance_url, error)
+        if is_loop(error):
+            self._federation.health.succeeded(attempt.instance_url)  # nothing is wrong with it
+        else:
+            self._federation.health.failed(attempt.instance_url, error, in_flight=instance.in_flight)
+            self._federation.forget_view()
         message = f"{instance.id}: {error.text}"
         logger.info("task %s attempt %d: %s", record.id, attempt.n, message)
         if error.ambiguous:
             return replace(attempt, phase=Phase.UNKNOWN, closed_at=self._clock.now(), message=message)
-        refused = isinstance(error, Refused) and error.status not in _NOT_THE_TASK
+        refused = is_loop(error) or (isinstance(error, Refused) and error.status not in _NOT_THE_TASK)
         return replace(attempt, phase=Phase.REJECTED, message=message, refused=refused)

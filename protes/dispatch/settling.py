@@ -70,9 +70,9 @@ class Settler:
         try:
             found = client.find(marker(record.id, attempt.n))
         except DownstreamError as error:
-            self._federation.health.failed(attempt.instance_url, error)
+            self._federation.health.failed(attempt.instance_url, error, reading=True)
             return CannotTell(error.text)
-        self._federation.health.succeeded(attempt.instance_url)
+        self._federation.health.succeeded(attempt.instance_url, reading=True)
         return found
 
     def _adopt(

@@ -2,55 +2,92 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from protes.clock import Clock
-from protes.config.instances import InstanceSettings
+from protes.config.instances import Credentials as CredentialSettings
 from protes.config.settings import Settings
+from protes.federation.known import KnownInstance
+from protes.federation.merge import key_of
 from protes.federation.secrets import credentials_of
+from protes.tes.addresses import is_public
 from protes.tes.client import InstanceClient
-from protes.tes.credentials import NoCredentials
+from protes.tes.credentials import Credentials, NoCredentials
 from protes.tes.dialects.table import dialect_named
+from protes.tes.timeouts import Timeouts
 from protes.tes.transport import Transport
 
 _MOST_ANSWER_BYTES = 64 * 1024 * 1024
+NO_CREDENTIALS = CredentialSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an instance is spoken to: where two of these are equal, connections can be shared."""
+
+    credentials: CredentialSettings
+    verify_tls: bool | str
+    guarded: bool
 
 
 class Clients:
     """The clients by base URL."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], clock: Clock) -> None:
-        """Read the credentials of all configured instances, so that a missing secret stops the start.
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], clock: Clock, previous: "Clients | None" = None
+    ) -> None:
+        """Read all credentials, so that a missing secret stops the start.
+
+        Args:
+            settings: the settings.
+            environ: the environment that secrets are named in.
+            clock: the clock.
+            previous: the clients of the settings before: how instances that have left since are spoken to.
 
         Raises:
             ConfigError: a secret cannot be read.
         """
-        self._relay = settings.relay
-        self._dispatch = settings.dispatch
+        self._settings = settings
         self._clock = clock
-        self._credentials = {each.id: credentials_of(each, environ) for each in settings.instances}
+        self._credentials: dict[CredentialSettings, Credentials] = {}
+        self._read(settings, environ)
+        self._left = previous.configured() if previous is not None else {}
+        self._configured = {
+            key_of(each.url): (
+                _Way(each.credentials, each.verify_tls, guarded=False),
+                self._credentials[each.credentials],
+            )
+            for each in settings.instances
+        }
+        self._ways: dict[str, tuple[_Way, Credentials]] = {}
         self._clients: dict[tuple[str, str], InstanceClient] = {}
         self._transports: dict[str, Transport] = {}
         self._lock = threading.Lock()
 
-    def get(self, base_url: str, dialect: str, settings: InstanceSettings | None) -> InstanceClient:
-        """Return the client for a base URL; `settings` is None for an instance that has left the federation."""
+    def get(self, base_url: str, dialect: str, instance: KnownInstance) -> InstanceClient:
+        """Return the client for a base URL of an instance."""
         with self._lock:
+            transport = self._transport(base_url, instance)
             client = self._clients.get((base_url, dialect))
             if client is None:
                 made_of = dialect_named(dialect)
-                transport = self._transport(base_url, settings)
-                timeouts = replace(made_of.timeouts, post_seconds=self._post_seconds(made_of.timeouts.post_seconds))
                 client = InstanceClient(
-                    transport.at(base_url, timeouts), made_of, self._clock, tail_bytes=self._relay.log_tail_bytes
+                    transport.at(base_url, self._timeouts(made_of.timeouts)),
+                    made_of,
+                    self._clock,
+                    tail_bytes=self._settings.relay.log_tail_bytes,
                 )
                 self._clients[base_url, dialect] = client
             return client
 
-    def transport(self, base_url: str, settings: InstanceSettings | None) -> Transport:
-        """Return the transport to a URL, for probing."""
+    def transport(self, instance: KnownInstance) -> Transport:
+        """Return the transport to an instance's URL, for probing."""
         with self._lock:
-            return self._transport(base_url, settings)
+            return self._transport(instance.settings.url, instance)
+
+    def configured(self) -> dict[str, tuple[_Way, Credentials]]:
+        """Return how instances of this configuration and of earlier ones are spoken to, by key, secrets included."""
+        return {**self._left, **self._configured}
 
     def close(self) -> None:
         """Close all connections."""
@@ -60,18 +97,42 @@ class Clients:
             self._transports.clear()
             self._clients.clear()
 
-    def _post_seconds(self, wanted: float) -> float:
-        """A lease outlasts a POST, whatever its dialect would allow (DispatchSettings checks that it does)."""
-        return min(wanted, self._dispatch.create_seconds)
+    def _read(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        for each in settings.instances:
+            where = f"custom.instances: {each.id}: credentials"
+            self._credentials[each.credentials] = credentials_of(each.credentials, environ, where)
+        for name, named in settings.credentials.items():
+            self._credentials[named] = credentials_of(named, environ, f"custom.credentials: {name}")
+        self._credentials[NO_CREDENTIALS] = NoCredentials()
 
-    def _transport(self, base_url: str, settings: InstanceSettings | None) -> Transport:
-        if base_url not in self._transports:
-            credentials = self._credentials.get(settings.id) if settings else None
+    def _timeouts(self, wanted: Timeouts) -> Timeouts:
+        """A lease outlasts a POST, whatever its dialect would allow (DispatchSettings checks that it does)."""
+        return replace(
+            wanted,
+            connect_seconds=min(wanted.connect_seconds, self._settings.health.connect_seconds),
+            post_seconds=min(wanted.post_seconds, self._settings.dispatch.create_seconds),
+        )
+
+    def _transport(self, base_url: str, instance: KnownInstance) -> Transport:
+        """Return the transport to a URL; another one where the instance is spoken to in another way than before."""
+        way, credentials = self._way(instance)
+        if base_url not in self._transports or self._ways[base_url][0] != way:
+            self._ways[base_url] = way, credentials
+            self._clients = {key: client for key, client in self._clients.items() if key[0] != base_url}
             self._transports[base_url] = Transport(
                 base_url,
-                credentials or NoCredentials(),
+                credentials,
                 max_body_bytes=_MOST_ANSWER_BYTES,
-                verify=settings.verify_tls if settings else True,
+                verify=way.verify_tls,
                 clock=self._clock,
+                allow_address=is_public if way.guarded else None,
             )
         return self._transports[base_url]
+
+    def _way(self, instance: KnownInstance) -> tuple[_Way, Credentials]:
+        """Return how to speak to an instance; one that left with the settings before, as it was spoken to then."""
+        settings = instance.settings
+        if instance.source == "retired" and instance.key in self._left:
+            return self._left[instance.key]
+        way = _Way(settings.credentials, settings.verify_tls, instance.guarded)
+        return way, self._credentials[settings.credentials]

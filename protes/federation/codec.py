@@ -1,10 +1,10 @@
-"""Values of the federation as JSON for `Records`, and back."""
+"""What probing told as JSON for `Records`, and back."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from protes.clock import parse_rfc3339, rfc3339
-from protes.federation.known import Ejection, Probed
+from protes.federation.known import Probed
 
 
 def probed_to_json(probed: Probed) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def probed_to_json(probed: Probed) -> dict[str, Any]:
         "gateway_id": probed.gateway_id,
         "declared": dict(probed.declared),
         "error": probed.error,
+        "silent": probed.silent,
     }
 
 
@@ -42,14 +43,5 @@ def probed_from_json(value: Mapping[str, Any]) -> Probed:
         gateway_id=value["gateway_id"],
         declared=value.get("declared", {}),  # records of earlier versions have none
         error=value["error"],
+        silent=value.get("silent", False),
     )
-
-
-def ejection_to_json(ejection: Ejection) -> dict[str, Any]:
-    """Write an `Ejection`."""
-    return {"until": rfc3339(ejection.until), "times": ejection.times, "reason": ejection.reason}
-
-
-def ejection_from_json(value: Mapping[str, Any]) -> Ejection:
-    """Read what `ejection_to_json` wrote."""
-    return Ejection(parse_rfc3339(value["until"]), value["times"], value["reason"])

@@ -1,78 +1,183 @@
-"""Passive health: an instance that fails is left out for a while, longer each time (Envoy's outlier detection).
+"""Passive health, shared by all workers: counts of failures, ejections and learned limits live in the store.
 
-Only changes are written, so that a healthy federation costs the store nothing. Ejections are shared through the store;
-counts of failures in a row stay in the process that saw them.
+What an answer or a failure means is said in `protes.federation.health_rules`; here it is noted. Writing is
+compare-and-set: where another worker noted something meanwhile, its note is read and this one is applied to it.
+
+A healthy instance costs the store nothing. An answer touches it only where there is something to end: failures in a
+row, or a limit that may grow. Whether there is, is known from the last look at the store (`states`, which every view of
+the federation takes, twice a second) and from what this process wrote itself.
 """
 
+import logging
 import threading
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from protes.clock import Clock
-from protes.federation.codec import ejection_from_json, ejection_to_json
-from protes.federation.known import Ejection
-from protes.store.protocols import Records
-from protes.tes.errors import DownstreamError, Refused, TaskMissing, Throttled, Unreachable
+from protes.config.federation import HealthSettings
+from protes.federation.health_codec import condition_from_json, condition_to_json
+from protes.federation.health_rules import Condition, after_answer, after_failure
+from protes.federation.known import Ejection, InstanceHealth
+from protes.store.protocols import Conflict, Records, Stored, StoreError
+from protes.tes.errors import DownstreamError, NotSent, Refused, TaskMissing
 
-EJECTION_KIND = "ejection"
-CONSECUTIVE_FAILURES = 3
-BASE_EJECTION = timedelta(seconds=2)
-MAX_EJECTION = timedelta(seconds=60)
-MAX_RETRY_AFTER_SECONDS = 3600.0
-# How long a past ejection makes the next one longer.
-_REMEMBERED = timedelta(seconds=300)
+logger = logging.getLogger(__name__)
+
+HEALTH_KIND = "health"
+_PAGE = 1000
+_TRIES = 8
+_NOTHING = Condition()
+
+_Change = Callable[[Condition, datetime], Condition]
 
 
 class Health:
-    """Counts failures per instance and ejects."""
+    """Notes answers and failures of instances, by base URL. Safe under threads; never fails for the store's sake."""
 
-    def __init__(self, records: Records, clock: Clock) -> None:
-        """Keep ejections in `records`."""
+    def __init__(self, settings: HealthSettings, records: Records, clock: Clock) -> None:
+        """Note in `records`."""
+        self._settings = settings
         self._records = records
         self._clock = clock
-        self._failures: dict[str, int] = {}
-        self._heard: dict[str, datetime] = {}
+        self._store_fails = False
+        # Threads of this process do not compete for a record; held while the store is asked.
+        self._noting = threading.Lock()
+        # Guards what follows; never held while the store is asked.
         self._lock = threading.Lock()
+        self._known: dict[str, Condition] = {}
+        self._heard: dict[str, datetime] = {}
+        self._doubted: set[str] = set()
 
-    def succeeded(self, base_url: str) -> None:
-        """Note an answer that was neither a failure of the way nor of the server."""
+    def succeeded(self, base_url: str, *, reading: bool = False, in_flight: int | None = None) -> None:
+        """Note an answer that was neither a failure of the way nor of the server.
+
+        Args:
+            base_url: the instance.
+            reading: it answers anything but POST /tasks; it then says nothing about submissions that failed.
+            in_flight: our unfinished tasks there beside the one just submitted, so that a learned limit may grow.
+        """
+        now = self._clock.now()
+
+        def change(before: Condition, now: datetime) -> Condition:
+            return after_answer(before, now, self._settings, reading=reading, in_flight=in_flight)
+
         with self._lock:
-            self._failures.pop(base_url, None)
-            self._heard[base_url] = self._clock.now()
+            known = self._known.get(base_url, _NOTHING)
+            self._heard[base_url] = now
+            if not (reading and known.submission_failures):
+                self._doubted.discard(base_url)
+        if change(known, now) != known:
+            self._note(base_url, change)
+
+    def failed(
+        self, base_url: str, error: DownstreamError, in_flight: int | None = None, *, reading: bool = False
+    ) -> None:
+        """Note a failure; a refusal and a missing task are answers, and noted as such.
+
+        Args:
+            base_url: the instance.
+            error: what went wrong.
+            in_flight: our unfinished tasks there beside the one that was refused, to learn a limit from 429.
+            reading: it befell anything but POST /tasks.
+        """
+        if isinstance(error, Refused | TaskMissing):
+            self.succeeded(base_url, reading=reading)
+            return
+        if isinstance(error, NotSent):
+            return
+        with self._lock:
+            self._doubted.add(base_url)
+
+        def change(before: Condition, now: datetime) -> Condition:
+            return after_failure(before, error, now, self._settings, reading=reading, in_flight=in_flight)
+
+        self._note(base_url, change)
 
     def heard(self, base_url: str) -> datetime | None:
         """Return when this process had an answer of the instance last, None where it had none."""
         with self._lock:
             return self._heard.get(base_url)
 
-    def failed(self, base_url: str, error: DownstreamError) -> None:
-        """Note a failure; eject an instance that cannot be reached at once, others after three in a row."""
-        if isinstance(error, (Refused, TaskMissing)):
-            self.succeeded(base_url)
-            return
+    def proven(self, base_url: str) -> bool:
+        """Tell whether this process had an answer of the instance since any worker saw it fail, or none did.
+
+        One that is not proven is on probation: it is tried with one task at a time. Reads memory only; what other
+        workers saw, also before this process began, is known from `states`.
+        """
         with self._lock:
-            failures = self._failures.get(base_url, 0) + 1
-            self._failures[base_url] = failures
-        if isinstance(error, Throttled):
-            asked = min(error.retry_after or 1.0, MAX_RETRY_AFTER_SECONDS)
-            self._eject(base_url, error, timedelta(seconds=asked))
-        elif isinstance(error, Unreachable) or failures >= CONSECUTIVE_FAILURES:
-            self._eject(base_url, error, None)
+            return base_url not in self._doubted
+
+    def states(self) -> dict[str, InstanceHealth]:
+        """Return what there is to say of instances, by base URL; those with nothing to say are left out.
+
+        Raises:
+            StoreError: the store could not answer.
+        """
+        now = self._clock.now()
+        read = {stored.key: condition_from_json(stored.value) for stored in self._scan(now)}
+        with self._lock:
+            for base_url, condition in read.items():
+                if condition != self._known.get(base_url) and (condition.failing or condition.ejected(now)):
+                    self._doubted.add(base_url)  # another worker saw it fail
+            self._known = read
+        states = {base_url: self._state(condition, now) for base_url, condition in read.items()}
+        return {base_url: state for base_url, state in states.items() if state != InstanceHealth()}
 
     def ejections(self) -> dict[str, Ejection]:
-        """Return who is left out now, by base URL."""
-        now = self._clock.now()
-        stored = self._records.scan(EJECTION_KIND, "", now, limit=10_000)
-        ejections = {each.key: ejection_from_json(each.value) for each in stored}
-        return {url: ejection for url, ejection in ejections.items() if ejection.until > now}
+        """Return who is left out now, by base URL. Raises StoreError like `states`."""
+        return {url: state.ejection for url, state in self.states().items() if state.ejection is not None}
 
-    def _eject(self, base_url: str, error: DownstreamError, asked: timedelta | None) -> None:
-        now = self._clock.now()
-        stored = self._records.get(EJECTION_KIND, base_url, now)
-        before = ejection_from_json(stored.value) if stored else None
-        if before is not None and before.until > now and asked is None:
+    def _state(self, condition: Condition, now: datetime) -> InstanceHealth:
+        limit = condition.limited(now) if self._settings.learn_limits else None
+        return InstanceHealth(
+            gateway_failures=condition.gateway_failures,
+            local_origin_failures=condition.local_origin_failures,
+            ejection=condition.ejected(now),
+            limit=limit.tasks if limit is not None else None,
+            out_of_reach_since=condition.out_of_reach_since,
+        )
+
+    def _scan(self, now: datetime) -> Iterator[Stored]:
+        after = ""
+        while page := self._records.scan(HEALTH_KIND, "", now, after=after, limit=_PAGE):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].key
+
+    def _note(self, base_url: str, change: _Change) -> None:
+        """Apply a change to what is stored; the caller's task goes on even where that cannot be done."""
+        try:
+            with self._noting:
+                noted = self._compare_and_set(base_url, change)
+        except StoreError as error:
+            if not self._store_fails:
+                logger.warning("the health of instances cannot be noted: %s", error)
+            self._store_fails = True
             return
-        times = (before.times if before else 0) + 1
-        lasting = asked or min(BASE_EJECTION * 2 ** min(times - 1, 10), MAX_EJECTION)
-        ejection = Ejection(now + lasting, times, error.text)
-        expires_at = ejection.until + _REMEMBERED
-        self._records.put(EJECTION_KIND, base_url, ejection_to_json(ejection), now, expires_at=expires_at)
+        self._store_fails = False
+        with self._lock:
+            self._known[base_url] = noted
+
+    def _compare_and_set(self, base_url: str, change: _Change) -> Condition:
+        before = _NOTHING
+        for _ in range(_TRIES):
+            now = self._clock.now()
+            stored = self._records.get(HEALTH_KIND, base_url, now)
+            before = condition_from_json(stored.value) if stored is not None else _NOTHING
+            after = change(before, now)
+            if after == before:
+                break
+            try:
+                self._records.put(
+                    HEALTH_KIND,
+                    base_url,
+                    condition_to_json(after),
+                    now,
+                    expected_version=stored.version if stored is not None else 0,
+                    expires_at=after.expires_at(now),
+                )
+            except Conflict:
+                continue  # another worker noted something: look again
+            return after
+        return before

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from protes.config.instances import InstanceSettings, Limits
 
-Status = Literal["ok", "unprobed", "unreachable", "ejected"]
+Status = Literal["ok", "unprobed", "unreachable", "ejected", "draining", "retired"]
+Source = Literal["configuration", "registration", "registry", "client", "retired"]
+EjectionKind = Literal["unreachable", "failing", "asked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Probed:
         gateway_id: the id of the gateway, where the instance is a protes.
         declared: the extension field `protes` of its service-info, a valid `Declared` as JSON; empty without one.
         error: why the last probe failed.
+        silent: the last probe had no answer at all, so that a task would have none either.
     """
 
     ok: bool
@@ -43,6 +47,7 @@ class Probed:
     gateway_id: str | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,35 @@ class Ejection:
         until: when it is let in again.
         times: how often in a row; the time doubles with each.
         reason: why.
+        kind: `unreachable`: no connection comes about; `failing`: its answers are failures, which is a judgement;
+            `asked`: it asked for a pause itself (429, `Retry-After`).
+        since: when it was left out.
     """
 
     until: datetime
     times: int
     reason: str
+    kind: EjectionKind = "failing"
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHealth:
+    """What all workers together have seen of an instance, as stored.
+
+    Attributes:
+        gateway_failures: answers 5xx, broken or missing, in a row.
+        local_origin_failures: connections that did not come about, in a row.
+        ejection: why and until when it is left out now, or None.
+        limit: tasks at once that it was seen to take without refusing more (429), or None.
+        out_of_reach_since: when a connection failed last, as long as nothing has answered since.
+    """
+
+    gateway_failures: int = 0
+    local_origin_failures: int = 0
+    ejection: Ejection | None = None
+    limit: int | None = None
+    out_of_reach_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +94,44 @@ class KnownInstance:
     """One instance of the federation.
 
     Attributes:
-        settings: what is said of it, configuration over registry.
+        settings: what is said of it: configuration over registrations over registries.
         key: its URL, normalised and without API path: what tells instances apart.
         name: its name for people.
-        source: where it is known from.
+        source: where it is known from; the first of these that does.
         probed: what probing told, None before the first probe.
         ejection: why and until when it is left out, or None.
         in_flight: unfinished tasks of ours there.
         queued: those of them that have not been seen to start.
+        service: what its registration or registry entry says of it, as a GA4GH `ExternalService`; empty without one.
+        registries: URLs of the registries that list it.
+        guarded: it was not named by the operator: only public addresses are spoken to.
+        health: what all workers have seen of it, None where nothing was amiss.
+        let_in: why it is a candidate though it is ejected (too many are), or None.
     """
 
     settings: InstanceSettings
     key: str
     name: str
-    source: Literal["configuration", "registry"]
+    source: Source
     probed: Probed | None = None
     ejection: Ejection | None = None
     in_flight: int = 0
     queued: int = 0
+    service: Mapping[str, Any] = field(default_factory=dict)
+    registries: tuple[str, ...] = ()
+    guarded: bool = False
+    health: InstanceHealth | None = None
+    let_in: str | None = None
 
     @property
     def id(self) -> str:
         """Its id in this federation."""
         return self.settings.id
+
+    @property
+    def is_member(self) -> bool:
+        """Whether any task may be sent to it; the others are there for the tasks that they have already."""
+        return self.source not in ("retired", "client")
 
     @property
     def limits(self) -> Limits:
@@ -117,12 +161,22 @@ class KnownInstance:
     @property
     def status(self) -> Status:
         """How it is, in one word."""
+        if self.source == "retired":
+            return "retired"
         if self.base_url is None:
             return "unreachable" if self.probed else "unprobed"
-        return "ejected" if self.ejection else "ok"
+        if self.ejection and not self.let_in:
+            return "ejected"
+        return "draining" if self.settings.drain else "ok"
+
+    @property
+    def max_in_flight(self) -> int | None:
+        """Unfinished tasks at once that it is sent: the configured limit, or a lower one that was learned."""
+        limits = (self.limits.max_in_flight, self.health.limit if self.health else None)
+        return min((each for each in limits if each is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FederationView:
     """A snapshot of the federation.
 
@@ -130,16 +184,34 @@ class FederationView:
         instances: ordered by id.
         complete: every source has answered since start, or left a good answer in the store, and every instance was
             probed: what is impossible now is impossible for good.
+        panicking: too few instances are left, so some that are ejected are let in (`protes.federation.outliers`).
+        made_at: monotonic time at which it was made.
+        open: tasks may bring instances that are not known here.
     """
 
     instances: tuple[KnownInstance, ...] = ()
     complete: bool = False
+    panicking: bool = False
+    made_at: float = 0.0
+    open: bool = False
 
     @property
     def ready(self) -> bool:
-        """Whether any instance was found at all; before, there is no use in dispatching."""
-        return any(each.base_url is not None for each in self.instances)
+        """Whether there may be an instance for a task; before, there is no use in dispatching."""
+        return self.open or any(each.base_url is not None and each.is_member for each in self.instances)
 
     def at(self, base_url: str) -> KnownInstance | None:
         """Return the instance with this base URL, or None."""
-        return next((each for each in self.instances if each.base_url == base_url), None)
+        return self._by_base_url.get(base_url)
+
+    def keyed(self, key: str) -> KnownInstance | None:
+        """Return the instance with this key, or None."""
+        return self._by_key.get(key)
+
+    @cached_property
+    def _by_base_url(self) -> Mapping[str, KnownInstance]:
+        return {each.base_url: each for each in self.instances if each.base_url is not None}
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, KnownInstance]:
+        return {each.key: each for each in self.instances}

@@ -2,108 +2,79 @@
 
 import logging
 import random
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
-
-from pydantic import ValidationError
 
 from protes.clock import Clock
-from protes.config.instances import Declared, InstanceSettings
+from protes.config.federation import HealthSettings
+from protes.config.instances import InstanceSettings
 from protes.federation.clients import Clients
-from protes.federation.known import Probed
-from protes.tes.errors import DownstreamError
-from protes.tes.probe import Probe, probe
+from protes.federation.found import probed_of
+from protes.federation.known import KnownInstance, Probed
+from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, Unreachable
+from protes.tes.probe import probe
 from protes.tes.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
 
-_AGAIN_SECONDS = 300.0
 # Short: what does not answer service-info soon is asked again later, and holds a thread meanwhile.
 _TIMEOUTS = Timeouts(connect_seconds=3, read_seconds=5, get_seconds=5)
 _FIRST_RETRY_SECONDS = 1.0
-_LAST_RETRY_SECONDS = 60.0
+_LAST_RETRY_SECONDS = 15.0
+"""Of an instance that was there: what waits for it should not wait much longer than the outage lasts."""
+_LAST_SEARCH_SECONDS = 600.0
+"""Of an address where nothing was ever found: registries list many of those."""
 _JITTER = 0.2
 
 
 class Prober:
     """Probes instances, with GET only."""
 
-    def __init__(self, clients: Clients, clock: Clock, jitter: random.Random | None = None) -> None:
+    def __init__(
+        self, health: HealthSettings, clients: Clients, clock: Clock, jitter: random.Random | None = None
+    ) -> None:
         """Probe with the clients' transports; `jitter` keeps many gateways from asking at once."""
+        self._health = health
         self._clients = clients
         self._clock = clock
         self._random = jitter or random.Random()  # noqa: S311 (not for secrets)
 
-    def probe(self, settings: InstanceSettings, before: Probed | None) -> Probed:
-        """Probe an instance; what an earlier probe found is kept where this one finds nothing."""
+    def probe(self, instance: KnownInstance) -> tuple[Probed, DownstreamError | None]:
+        """Probe an instance; what an earlier probe found is kept where this one finds nothing.
+
+        Returns:
+            What is known now, and why nothing was found, if nothing was.
+        """
+        settings, before = instance.settings, instance.probed
         try:
-            transport = self._clients.transport(settings.url, settings)
+            transport = self._clients.transport(instance)
             found = probe(transport.at(transport.base_url, _TIMEOUTS))
-        except (DownstreamError, ValueError) as error:
-            return self._failed(settings, before, error)
+        except DownstreamError as error:
+            return self._failed(settings, before, error), error
+        except ValueError as error:
+            # Not an address that can be spoken to; registries list such.
+            return self._failed(settings, before, BadAnswer(str(error))), None
         now = self._clock.now()
         if before is None or not before.ok:
             logger.info("instance %s answers at %s, dialect %s", settings.id, found.base_url, found.dialect)
-        return Probed(
-            ok=True,
-            at=now,
-            next_at=now + self._varied(_AGAIN_SECONDS),
-            heard_at=now,
-            base_url=found.base_url,
-            dialect=found.dialect,
-            version=_version(found),
-            storage=_strings(found, "storage"),
-            backend_parameters=_strings(found, "tesResources_backend_parameters"),
-            gateway_id=found.gateway_id,
-            declared=_declared(settings, found),
-            error="it wants other credentials" if found.auth_required else None,
-        )
+        return probed_of(found, settings.id, now, now + self._varied(self._health.probe_seconds)), None
 
-    def _failed(self, settings: InstanceSettings, before: Probed | None, error: Exception) -> Probed:
+    def _failed(self, settings: InstanceSettings, before: Probed | None, error: DownstreamError) -> Probed:
         now = self._clock.now()
         failures = (before.failures if before else 0) + 1
-        pause = min(_LAST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10))
-        text = error.text if isinstance(error, DownstreamError) else str(error)
+        longest = _LAST_RETRY_SECONDS if before is not None and before.base_url else _LAST_SEARCH_SECONDS
+        pause = min(longest, _FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10))
         if failures == 1:
-            logger.warning("instance %s does not answer: %s", settings.id, text)
-        return Probed(
+            logger.warning("instance %s does not answer: %s", settings.id, error.text)
+        return replace(
+            before or Probed(ok=False, at=now, next_at=now),
             ok=False,
             at=now,
             next_at=now + self._varied(pause),
-            heard_at=before.heard_at if before else None,
             failures=failures,
-            base_url=before.base_url if before else None,
-            dialect=before.dialect if before else None,
-            version=before.version if before else None,
-            storage=before.storage if before else (),
-            backend_parameters=before.backend_parameters if before else (),
-            gateway_id=before.gateway_id if before else None,
-            declared=before.declared if before else {},
-            error=text,
+            error=error.text,
+            silent=isinstance(error, Unreachable | TimedOut | ConnectionLost),
         )
 
     def _varied(self, seconds: float) -> timedelta:
         return timedelta(seconds=seconds * (1 + _JITTER * (2 * self._random.random() - 1)))
-
-
-def _declared(settings: InstanceSettings, found: Probe) -> Mapping[str, Any]:
-    """Read the extension field `protes` of service-info; one that does not fit is ignored, never the instance."""
-    said = found.service_info.get("protes")
-    if said is None:
-        return {}
-    try:
-        return Declared.model_validate(said).model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    except ValidationError as problem:
-        logger.warning("%s: protes in its service-info is ignored: %d errors", settings.id, problem.error_count())
-        return {}
-
-
-def _version(found: Probe) -> str | None:
-    version = found.service_info.get("version")
-    return str(version)[:60] if isinstance(version, (str, int, float)) else None
-
-
-def _strings(found: Probe, field: str) -> tuple[str, ...]:
-    values: Any = found.service_info.get(field)
-    return tuple(each for each in values if isinstance(each, str) and each) if isinstance(values, list) else ()

@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 
-from protes.config.instances import InstanceSettings
+from protes.config.instances import Credentials as CredentialSettings
 from protes.config.loading import ConfigError, read_secret
 from protes.tes.credentials import BasicCredentials, BearerToken, Credentials, NoCredentials
 
 
-def credentials_of(instance: InstanceSettings, environ: Mapping[str, str]) -> Credentials:
-    """Read the credentials of an instance.
+def credentials_of(settings: CredentialSettings, environ: Mapping[str, str], where: str) -> Credentials:
+    """Read the credentials that settings name.
+
+    Args:
+        settings: what is said of them.
+        environ: the environment that secrets are named in.
+        where: the setting, for errors.
 
     Raises:
         ConfigError: the secret cannot be read or cannot be sent; the text does not show it.
     """
-    where = f"custom.instances: {instance.id}: credentials"
-    secret = read_secret(instance.credentials, environ, where)
+    secret = read_secret(settings, environ, where)
     try:
-        if instance.credentials.type == "basic" and secret is not None:
-            return BasicCredentials(instance.credentials.username or "", secret)
-        if instance.credentials.type == "bearer" and secret is not None:
+        if settings.type == "basic" and secret is not None:
+            return BasicCredentials(settings.username or "", secret)
+        if settings.type == "bearer" and secret is not None:
             return BearerToken(secret)
     except ValueError as problem:
         raise ConfigError(f"{where}: {problem}") from None

@@ -37,7 +37,7 @@ def observations(record: TaskRecord) -> Iterator[Observation]:
         if attempt.phase is not Phase.FINISHED or attempt.instance_task_id is None:
             continue
         last = place == len(record.attempts) - 1
-        ended_at = record.finished_at if last else record.attempts[place + 1].intended_at
+        ended_at = attempt.ended_at or (record.finished_at if last else record.attempts[place + 1].intended_at)
         run, wait = _times(attempt, max(0.0, (ended_at - attempt.intended_at).total_seconds()))
         yield Observation(
             at=ended_at,
@@ -81,7 +81,7 @@ def _outcome(record: TaskRecord, attempt: Attempt) -> Outcome:
         return "complete"
     if attempt.state is State.EXECUTOR_ERROR:
         return "executor_error"
-    if record.cancel_requested_at is not None:
+    if attempt.withdrawn or (record.cancel_requested_at is not None and not attempt.retried):
         return "canceled"
     codes = (each.get("exit_code") for each in _objects((attempt.log or {}).get("logs")))
     return "executor_error" if any(codes) else "system_error"

@@ -10,9 +10,10 @@ from protes.store.records import TaskRecord
 def outcome(record: TaskRecord, explained: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the `Actual` of `openapi/protes.yaml`; None before the end, and for a task that no instance ran."""
     seen = list(observations(record))
-    if not seen or not record.attempts:
+    attempt = record.shown_attempt
+    if not seen or attempt is None:
         return None
-    last, attempt = seen[-1], record.attempts[-1]
+    last = seen[-1]
     if last.id != f"{record.id}-{attempt.n}":
         return None  # the attempt that decided never reached an instance
     total = (last.at - attempt.intended_at).total_seconds()

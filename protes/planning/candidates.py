@@ -70,9 +70,9 @@ def _candidate(instance: KnownInstance, kept: _Kept, learned: InstanceFigures, r
         bills_staging=bool(settings.bills_staging),
         ingress_bytes_per_second=settings.ingress_bytes_per_second,
         rework=settings.rework,
-        ejected=instance.ejection.reason if instance.ejection else None,
+        ejected=instance.ejection.reason if instance.status == "ejected" and instance.ejection else None,
         in_flight=instance.in_flight,
-        max_in_flight=settings.limits.max_in_flight,
+        max_in_flight=instance.max_in_flight,
     )
 
 

@@ -21,12 +21,14 @@ from middleware import (
 )
 from protes.clock import Clock
 from protes.config.settings import Settings
+from protes.federation.brought import Gathered
 from protes.federation.federation import Federation
 from protes.federation.known import FederationView, KnownInstance
 from protes.learning.learning import Learning
 from protes.planning import convert, explain, surroundings
 from protes.planning.affinity import Affinities
 from protes.planning.candidates import Candidates
+from protes.planning.standing import standing_of
 from protes.sources.sources import Sources
 from protes.store.protocols import Records
 from protes.store.records import TaskRecord
@@ -60,6 +62,7 @@ class Plan:
         view: the federation it was made from.
         task: the task as middleware saw it.
         context: what middleware was told besides.
+        complete: every instance that the task may go to is known: what is impossible now is impossible for good.
     """
 
     offers: tuple[PlannedOffer, ...]
@@ -68,10 +71,11 @@ class Plan:
     view: FederationView
     task: TaskView
     context: Context
+    complete: bool
 
     def waiting_for(self) -> str:
         """Say in a line what stands in the way."""
-        if not self.view.instances:
+        if not self.reasons and not self.offers:
             return "none is known"
         return explain.waiting(self.reasons) or "all are busy"
 
@@ -81,7 +85,7 @@ class Plan:
 
     def never_more(self) -> bool:
         """Tell whether what stands in the way is there for good."""
-        if self.offers or not self.reasons or not self.view.complete:
+        if self.offers or not self.reasons or not self.complete:
             return False
         return all(reason.permanent for reason in self.reasons.values())
 
@@ -125,8 +129,8 @@ class Planner:
         """
         view = self._federation.view()
         task = convert.task_view(record.id, json.loads(record.document))
-        out = self._not_asked(record, view)
-        asked = {each.id: each for each in view.instances if each.id not in out}
+        standing = standing_of(record, view, self._brought(record, ask), self._settings.profiles)
+        out, asked = standing.reasons, standing.asked
         context = self._context(record, task, ask)
         request = DistributionRequest(
             task=task,
@@ -140,7 +144,7 @@ class Planner:
             for rank, offer in enumerate(distribution.ranked, start=1)
         )
         reasons = dict(sorted({**out, **distribution.rejected}.items()))
-        return Plan(offers, reasons, distribution, view, task, context)
+        return Plan(offers, reasons, distribution, view, task, context, standing.complete)
 
     def document_for(self, record: TaskRecord, plan: Plan, chosen: PlannedOffer) -> dict[str, Any]:
         """Return the task as the chain's rewrites want it forwarded to the chosen instance.
@@ -162,8 +166,7 @@ class Planner:
 
     def impossible(self, record: TaskRecord) -> list[str]:
         """Say why no instance can ever run the task; nothing where one may, now or later. Nobody is asked."""
-        view = self._federation.view()
-        if not view.instances or not view.complete:
+        if not self._federation.view().complete:
             return []
         try:
             plan = self.plan(record, ask=False)
@@ -194,6 +197,14 @@ class Planner:
     def _explained(self, record: TaskRecord, plan: Plan) -> dict[str, Any]:
         most = self._settings.planning.show_candidates
         return explain.explanation(record, plan, self._settings.currency, most, self._clock.now())
+
+    def _brought(self, record: TaskRecord, ask: bool) -> Gathered | None:
+        """Return the instances that a task brings along, None where it brings none."""
+        tes_urls = record.preference.get("tes_urls", ())
+        registry_urls = record.preference.get("service_registry_urls", ())
+        if not tes_urls and not registry_urls:
+            return None
+        return self._federation.brought(tes_urls, registry_urls, ask=ask)
 
     def _chain(self, record: TaskRecord) -> Chain:
         return self._chains.get(record.preference.get("profile"), self._chains[None])
@@ -244,22 +255,3 @@ class Planner:
             affinity_url=self._affinities.url_for(record, task),
             turn=next(self._turns),
         )
-
-    def _not_asked(self, record: TaskRecord, view: FederationView) -> dict[str, Reason]:
-        """Instances that are no candidates: not found yet, or they refused this very task before."""
-        refused = {attempt.instance_url: attempt.message or "" for attempt in record.attempts if attempt.refused}
-        profile = record.preference.get("profile")
-        gone = profile is not None and profile not in self._settings.profiles
-        reasons: dict[str, Reason] = {}
-        for each in view.instances:
-            if gone:
-                # Its limits are not known any more: the task waits until the operator brings it back.
-                text = f"the profile {profile} is not configured any more"
-                reasons[each.id] = Reason(code="profile", text=text, permanent=False)
-            elif each.base_url is None:
-                why = f"is unreachable: {each.probed.error}" if each.probed else "has not been probed yet"
-                reasons[each.id] = Reason(code=each.status, text=why, permanent=False)
-            elif each.base_url in refused:
-                text = f"refused the task: {refused[each.base_url]}"
-                reasons[each.id] = Reason(code="refused", text=text, permanent=True)
-        return reasons

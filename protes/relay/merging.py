@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from protes.relay.retrying import executor_failed, is_withdrawn, may_go_on
 from protes.store.records import Attempt, TaskRecord, Transition
+from protes.tes.dialects.base import Dialect
 from protes.tes.read import SeenTask
 from protes.tes.states import State
 
@@ -23,17 +25,19 @@ class Glance:
     fetch: bool
 
 
-def glance(record: TaskRecord, attempt: Attempt, state: State, final_error: bool) -> Glance:
+def glance(record: TaskRecord, attempt: Attempt, state: State, dialect: Dialect) -> Glance:
     """Judge a state seen in passing.
 
     Args:
         record: the task.
         attempt: its live attempt.
         state: the state seen.
-        final_error: whether an error state is final in the instance's dialect; otherwise it must be seen twice.
+        dialect: of the instance. Where it may take an error back, an error must be seen twice, and so must every end
+            after which the task may go elsewhere.
     """
     if state.finished:
-        if state in _REVIVED and not final_error and attempt.state is not state:
+        twice = (state in _REVIVED and not dialect.final_error) or may_go_on(record, attempt, state, dialect)
+        if twice and attempt.state is not state:
             return Glance(Transition(record.id, attempt.n, state), fetch=False)
         return Glance(None, fetch=True)
     if state is State.UNKNOWN or (state is attempt.state and attempt.missing_since is None):
@@ -41,9 +45,12 @@ def glance(record: TaskRecord, attempt: Attempt, state: State, final_error: bool
     return Glance(Transition(record.id, attempt.n, state), fetch=False)
 
 
-def final(record: TaskRecord, attempt: Attempt, seen: SeenTask) -> Transition:
+def final(record: TaskRecord, attempt: Attempt, seen: SeenTask, dialect: Dialect) -> Transition:
     """Take over a task with its logs, read after it had ended; if it has revived meanwhile, only its state."""
-    return Transition(record.id, attempt.n, seen.state, log=seen.log, finished=seen.state.finished)
+    again = may_go_on(record, attempt, seen.state, dialect) and (
+        is_withdrawn(attempt, seen.state) or not executor_failed(seen.log)
+    )
+    return Transition(record.id, attempt.n, seen.state, log=seen.log, finished=seen.state.finished, again=again)
 
 
 def missing(record: TaskRecord, attempt: Attempt, now: datetime, patience_seconds: float) -> Transition:

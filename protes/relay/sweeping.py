@@ -7,10 +7,13 @@ from datetime import timedelta
 from protes.clock import Clock
 from protes.config.settings import RelaySettings
 from protes.federation.federation import Federation
+from protes.planning.stuck import is_stuck
 from protes.relay.merging import final, glance, lost, missing
+from protes.store.orphans import Orphans
 from protes.store.protocols import TaskStore
-from protes.store.records import Attempt, TaskRecord, Transition
+from protes.store.records import NOT_STARTED, Attempt, TaskRecord, Transition
 from protes.tes.client import InstanceClient
+from protes.tes.dialects.base import Dialect
 from protes.tes.errors import DownstreamError, TaskMissing, TimedOut, Unreachable
 from protes.tes.states import State
 
@@ -43,15 +46,30 @@ class Sweeper:
         settings: RelaySettings,
         tasks: TaskStore,
         federation: Federation,
+        orphans: Orphans,
         clock: Clock,
         finished: Callable[[Sequence[TaskRecord]], None] = lambda _: None,
+        stuck_after_seconds: float | None = None,
     ) -> None:
-        """Sweep with the federation's clients; `finished` is told of tasks that have ended, once they are stored."""
+        """Sweep with the federation's clients.
+
+        Args:
+            settings: the settings.
+            tasks: the tasks.
+            federation: the instances.
+            orphans: where attempts go that are over though their task, or their instance, may go on.
+            clock: the clock.
+            finished: told of tasks that have ended, once they are stored.
+            stuck_after_seconds: a task that its instance has not started after so long becomes due, so that dispatch
+                may take it back; None: never.
+        """
         self._settings = settings
         self._tasks = tasks
         self._federation = federation
+        self._orphans = orphans
         self._clock = clock
         self._finished = finished
+        self._stuck_after_seconds = stuck_after_seconds
         # Where the last sweep of an instance ran out of time; a hint, like all that a process remembers by itself.
         self._left_off: dict[str, str] = {}
 
@@ -140,18 +158,31 @@ class Sweeper:
             else:
                 full = client.get(task_id, "FULL")
                 state = full.state
-            first = glance(record, attempt, state, client.dialect.final_error)
+            first = glance(record, attempt, state, client.dialect)
             if first.transition is not None:
                 yield first.transition
             if first.fetch:
-                yield final(record, attempt, full or client.get(task_id, "FULL"))
+                ended = final(record, attempt, full or client.get(task_id, "FULL"), client.dialect)
+                yield self._watched(record, attempt, ended, over=ended.again)
+            elif state in NOT_STARTED and self._is_stuck(record, client.dialect):
+                yield Transition(record.id, attempt.n, state, due=True)
         except TaskMissing:
-            yield missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
+            seen = missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
+            yield self._watched(record, attempt, seen, over=seen.finished)
         except DownstreamError as error:
-            self._federation.health.failed(attempt.instance_url, error)
+            self._federation.health.failed(attempt.instance_url, error, reading=True)
             logger.info("looking at task %s at %s failed: %s", record.id, attempt.instance_id, error.text)
             raise InstanceFailing(error) from error
-        self._federation.health.succeeded(attempt.instance_url)
+        self._federation.health.succeeded(attempt.instance_url, reading=True)
+
+    def _watched(self, record: TaskRecord, attempt: Attempt, seen: Transition, *, over: bool) -> Transition:
+        """Have a copy looked after that should be no more, from before its attempt is over."""
+        if over:
+            self._orphans.add(record.id, attempt, self._clock.now())
+        return seen
+
+    def _is_stuck(self, record: TaskRecord, dialect: Dialect) -> bool:
+        return record.due_at is None and is_stuck(record, self._clock.now(), self._stuck_after_seconds, dialect)
 
     def _save(self, changes: Sequence[Transition]) -> None:
         if changes:
@@ -169,5 +200,6 @@ class Sweeper:
         line = f"the instance has not answered for {int((now - heard).total_seconds())} s: its tasks are lost"
         after: str | None = None
         while page := self._tasks.active(base_url, after, _PAGE):
-            self._save([lost(record, record.attempts[-1], line) for record in page])
+            attempts = ((record, record.attempts[-1]) for record in page)
+            self._save([self._watched(*each, lost(*each, line), over=True) for each in attempts])
             after = page[-1].id

@@ -16,7 +16,7 @@ import urllib3
 from urllib3.connectionpool import HTTPConnectionPool
 
 from protes.clock import Clock
-from protes.sources.guard import NotAllowed, Resolver, checked, resolve
+from protes.tes.addresses import NotAllowed, Resolver, checked, resolve
 from protes.tes.wire import CURRENT, Exchange, pinned_pool
 
 logger = logging.getLogger(__name__)

@@ -79,6 +79,18 @@ class ApplyingTaskStore(ABC):
 
         return self._apply_leased(task_id, failed)
 
+    def withdraw(self, task_id: str, token: str, n: int, line: str, now: datetime) -> TaskRecord | None:
+        """See `TaskStore.withdraw`."""
+
+        def withdrawn(record: TaskRecord) -> TaskRecord | None:
+            changes.check_lease(record, token, now)
+            return changes.withdraw(record, n, line, now)
+
+        applied = self._apply_one(task_id, withdrawn)
+        if applied is None:
+            raise LeaseLost(task_id)
+        return applied.record if applied.changed else None
+
     def request_cancel(self, task_id: str, now: datetime) -> TaskRecord | None:
         """See `TaskStore.request_cancel`."""
         applied = self._apply_one(task_id, partial(changes.cancel, now=now))

@@ -8,8 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from protes.store.protocols import Conflict, LeaseLost
-from protes.store.records import LIVE, Attempt, Lease, Phase, TaskRecord, Transition
+from protes.store.records import (
+    LIVE,
+    NOT_STARTED,
+    STARTED,
+    Attempt,
+    Lease,
+    Phase,
+    TaskRecord,
+    Transition,
+)
 from protes.tes.states import STEADY, State, may_follow
+
+FAILURES = frozenset({State.SYSTEM_ERROR, State.PREEMPTED, State.CANCELED})
+"""Ends that are the instance's doing, if the caller has not cancelled: another instance may do better."""
 
 MOST_ATTEMPTS = 20
 MOST_SYSTEM_LOGS = 200
@@ -82,9 +94,14 @@ def extend(record: TaskRecord, token: str, until: datetime) -> TaskRecord:
 
 
 def release(record: TaskRecord, token: str, due_at: datetime | None, system_logs: Sequence[str]) -> TaskRecord | None:
-    """Drop the lease; a cancellation that came in while it was held is not put off."""
+    """Drop the lease; a cancellation that came in while it was held is not put off.
+
+    A task that went back to the queue meanwhile, which its holder may not know, stays due.
+    """
     if record.lease is None or record.lease.token != token:
         return None
+    if due_at is None and record.live_attempt is None:
+        due_at = record.due_at
     cancelled_meanwhile = record.cancel_requested_at is not None and not record.lease.cancel_known
     if cancelled_meanwhile and record.due_at is not None:
         due_at = record.due_at if due_at is None else min(due_at, record.due_at)
@@ -115,11 +132,23 @@ def with_attempt(record: TaskRecord, attempt: Attempt) -> TaskRecord:
         _check_replacement(record, stored, attempt)
     others = (old for old in record.attempts if old.n != attempt.n)
     attempts = sorted((*others, attempt), key=lambda each: each.n)
-    # A task that waits for days keeps its last attempts only; their numbers go on.
-    changed = next_version(record, attempts=tuple(attempts[-MOST_ATTEMPTS:]))
+    changed = next_version(record, attempts=_kept(attempts))
+    if changed.live_attempt is None and changed.due_at is None:
+        # Whatever becomes of its holder, somebody must look for another instance.
+        changed = replace(changed, due_at=attempt.intended_at)
     if attempt.phase not in LIVE and record.cancel_requested_at is not None:
         changed = _in_state(changed, State.CANCELED, record.cancel_requested_at)
     return _settled_due(changed)
+
+
+def _kept(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Leave out the oldest attempts of a task that waits for days; their numbers go on.
+
+    Those that were retried stay, since they are counted; there are fewer than `MOST_ATTEMPTS` of them.
+    """
+    spare = [attempt.n for attempt in attempts[:-1] if not attempt.retried]
+    dropped = spare[: max(0, len(attempts) - MOST_ATTEMPTS)]
+    return tuple(attempt for attempt in attempts if attempt.n not in dropped)
 
 
 def _check_new(record: TaskRecord, attempt: Attempt) -> None:
@@ -163,33 +192,105 @@ def close_cancel(record: TaskRecord, message: str, now: datetime) -> TaskRecord 
     return _settled_due(_in_state(changed, State.CANCELED, now))
 
 
+def withdraw(record: TaskRecord, n: int, line: str, now: datetime) -> TaskRecord | None:
+    """Note the gateway's wish to take a task back from an instance that does not start it.
+
+    Nothing happens where it has started, ended, or been cancelled meanwhile, or where the wish is there already.
+    """
+    attempt = record.live_attempt
+    if attempt is None or attempt.n != n or attempt.phase is not Phase.ACCEPTED or attempt.withdrawn_at is not None:
+        return None
+    if record.state.finished or record.cancel_requested_at is not None:
+        return None
+    if attempt.started or attempt.state not in NOT_STARTED:
+        return None
+    wished = replace(attempt, withdrawn_at=now)
+    return next_version(
+        record, attempts=(*record.attempts[:-1], wished), system_logs=_logged(record, (line,)), due_at=now
+    )
+
+
 def observe(record: TaskRecord, seen: Transition, now: datetime) -> TaskRecord | None:
     """Merge what was seen at the instance; late, repeated and backward reports change nothing.
 
     A CANCELED that the caller did not ask for is an administrator's kill and shown as SYSTEM_ERROR
-    (DESIGN.md section 4, "States that engines know").
+    (DESIGN.md section 4, "States that engines know"), unless the task goes back to the queue ("Retries elsewhere").
     """
     attempt = record.live_attempt
     if attempt is None or attempt.n != seen.attempt_n or attempt.phase is not Phase.ACCEPTED:
         return None
+    ends = seen.finished
+    if ends and seen.again and _may_go_on(record, attempt, seen.state):
+        if attempt.state is seen.state:
+            return _back_in_queue(record, attempt, seen, now)
+        ends = False  # the first look at this end; it must be seen twice
     after = replace(
-        attempt,
-        state=seen.state if seen.state is not State.UNKNOWN else attempt.state,
-        log=seen.log if seen.log is not None else attempt.log,
-        phase=Phase.FINISHED if seen.finished else attempt.phase,
+        _seen(attempt, seen),
+        phase=Phase.FINISHED if ends else attempt.phase,
+        ended_at=now if ends else None,
         missing_since=seen.missing_since,
     )
     state, lines = _outward(record, seen)
-    if state.finished and not seen.finished:
+    if state.finished and not ends:
         # The end is told together with its logs, never before them.
         state, lines = record.state, seen.system_logs
     changed = replace(
         record,
         attempts=(*record.attempts[:-1], after),
         system_logs=_logged(record, lines),
+        due_at=now if seen.due and record.due_at is None else record.due_at,
     )
     changed = _settled_due(_in_state(changed, state, now))
     return next_version(changed) if changed != record else None
+
+
+def _seen(attempt: Attempt, seen: Transition) -> Attempt:
+    return replace(
+        attempt,
+        state=seen.state if seen.state is not State.UNKNOWN else attempt.state,
+        log=seen.log if seen.log is not None else attempt.log,
+        started=attempt.started or seen.state in STARTED,
+    )
+
+
+def _may_go_on(record: TaskRecord, attempt: Attempt, state: State) -> bool:
+    """Tell whether an end at the instance may leave the task to another one; what was wished of it decides."""
+    if record.state.finished or record.cancel_requested_at is not None:
+        return False
+    if state is State.CANCELED and attempt.withdrawn_at is not None:
+        return True
+    return state in FAILURES and record.retries_left > 0
+
+
+def _back_in_queue(record: TaskRecord, attempt: Attempt, seen: Transition, now: datetime) -> TaskRecord:
+    """Finish the attempt and make the task due, in one: never is the one stored without the other."""
+    withdrawn = seen.state is State.CANCELED and attempt.withdrawn_at is not None
+    left = record.retries_left - (0 if withdrawn else 1)
+    if withdrawn:
+        message = "withdrawn by the gateway; another instance is tried"
+        line = f"attempt {attempt.n}: {attempt.instance_id} has confirmed that the task is withdrawn there"
+    else:
+        message = f"{seen.state}; another instance is tried"
+        line = (
+            f"attempt {attempt.n}: the task ended in {seen.state} at {attempt.instance_id}; another instance is tried "
+            f"(retries left: {left})"
+        )
+    after = replace(
+        _seen(attempt, seen),
+        phase=Phase.FINISHED,
+        ended_at=now,
+        message=message,
+        missing_since=None,
+        retried=not withdrawn,
+    )
+    changed = next_version(
+        record,
+        attempts=(*record.attempts[:-1], after),
+        system_logs=_logged(record, (*seen.system_logs, line)),
+        due_at=now,
+        enqueued_until=None,
+    )
+    return _in_state(changed, State.QUEUED, now)
 
 
 def _outward(record: TaskRecord, seen: Transition) -> tuple[State, tuple[str, ...]]:

@@ -1,7 +1,7 @@
-"""Attempts that were given up but may have left a copy at an instance: written by dispatch, watched by the relay."""
+"""Attempts that are over but may have left a copy at an instance: the relay watches for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from protes.store.protocols import Records
@@ -20,12 +20,14 @@ class Orphan:
         n: the attempt that may have made it.
         instance_url: base URL of the instance.
         dialect: dialect it was sent in.
+        instance_task_id: the copy's id there, None where it must be searched for.
     """
 
     task_id: str
     n: int
     instance_url: str
     dialect: str
+    instance_task_id: str | None = None
 
     @property
     def key(self) -> str:
@@ -42,14 +44,12 @@ class Orphans:
         self._lasting = timedelta(seconds=watch_seconds)
 
     def add(self, task_id: str, attempt: Attempt, now: datetime) -> None:
-        """Put an attempt on the list; adding it again is harmless."""
-        orphan = Orphan(task_id, attempt.n, attempt.instance_url, attempt.dialect)
-        value = {"task_id": task_id, "n": attempt.n, "instance_url": attempt.instance_url, "dialect": attempt.dialect}
-        self._records.put(_KIND, orphan.key, value, now, expires_at=now + self._lasting)
+        """Put an attempt on the list; adding it again is harmless, and so is adding one that is not over yet."""
+        orphan = Orphan(task_id, attempt.n, attempt.instance_url, attempt.dialect, attempt.instance_task_id)
+        self._records.put(_KIND, orphan.key, asdict(orphan), now, expires_at=now + self._lasting)
 
-    def all(self, now: datetime) -> Iterator[Orphan]:
-        """Yield those on the list."""
-        after = ""
+    def all(self, now: datetime, after: str = "") -> Iterator[Orphan]:
+        """Yield those on the list in the order of their keys, those after the key `after`."""
         while page := self._records.scan(_KIND, "", now, after=after, limit=_PAGE):
             for stored in page:
                 yield Orphan(**stored.value)

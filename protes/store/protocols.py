@@ -64,7 +64,8 @@ class TaskStore(Protocol):
         """Drop the lease, set `due_at`, clear `enqueued_until`, append `system_logs`.
 
         Does nothing where the lease is no longer the task's. A finished task with no live attempt keeps `due_at` None;
-        where a cancellation was requested while the lease was held, `due_at` is not moved later than it is.
+        where a cancellation was requested while the lease was held, `due_at` is not moved later than it is. An
+        unfinished task with no live attempt stays due where `due_at` is None.
         """
 
     def transition(self, transitions: Iterable[Transition], now: datetime) -> Sequence[TaskRecord]:
@@ -81,6 +82,16 @@ class TaskStore(Protocol):
 
     def fail(self, task_id: str, token: str, system_logs: Sequence[str], now: datetime) -> TaskRecord:
         """End the task in SYSTEM_ERROR with `system_logs` appended, under the lease. Raises LeaseLost."""
+
+    def withdraw(self, task_id: str, token: str, n: int, line: str, now: datetime) -> TaskRecord | None:
+        """Note the gateway's wish to take attempt `n` back, by `changes.withdraw`, durably, with a system log line.
+
+        Returns:
+            The task; None where the wish comes too late, or is there already.
+
+        Raises:
+            LeaseLost: the token is not the task's, or its lease ended before `now`.
+        """
 
     def request_cancel(self, task_id: str, now: datetime) -> TaskRecord | None:
         """Record the caller's wish, by `changes.cancel`; None where the task does not exist. Idempotent."""

@@ -42,6 +42,9 @@ LIVE = UNSETTLED | {Phase.ACCEPTED}
 NOT_STARTED = frozenset({State.UNKNOWN, State.QUEUED})
 """An attempt whose last state is one of these still waits at its instance, as far as anybody has seen."""
 
+STARTED = frozenset({State.INITIALIZING, State.RUNNING, State.PAUSED})
+"""An attempt that was seen in one of these has left the queue of its instance, even if it is QUEUED there again."""
+
 
 def tag_entry(key: str, value: str) -> str:
     """Write a tag as one `key=value` entry; a `=` in the key is escaped, so that entries read in one way only."""
@@ -73,6 +76,12 @@ class Attempt:
         message: one line for people: why it was rejected, what is unknown.
         refused: the instance refused the task itself; it is not asked again.
         missing_since: since when every read of the task found it missing at the instance.
+        started: the task was seen to have left the queue there.
+        ended_at: when FINISHED was stored for what was seen at the instance.
+        retried: it failed there and the task went on to look for another instance; counts against `protes.retries`.
+        withdrawn_at: when the gateway wished to take the task back, since it did not start there. Stored before the
+            cancellation is pushed; it stays though the task has started in the meantime, so that a cancellation that
+            takes effect late is known for the gateway's own.
         metadata: what the views add to `logs[].metadata`: flat strings under `protes.`, fixed at dispatch.
     """
 
@@ -91,7 +100,16 @@ class Attempt:
     message: str | None = None
     refused: bool = False
     missing_since: datetime | None = None
+    started: bool = False
+    ended_at: datetime | None = None
+    retried: bool = False
+    withdrawn_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the task was taken back from the instance: it ended there as the gateway wished."""
+        return self.phase is Phase.FINISHED and self.state is State.CANCELED and self.withdrawn_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +180,31 @@ class TaskRecord:
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.phase in LIVE else None
 
+    @property
+    def shown_attempt(self) -> Attempt | None:
+        """The attempt that the outside sees: that under way, and in the end that which decided how the task ended.
+
+        None before the first attempt, and while the task waits for another instance after its last one was in vain.
+        """
+        if not self.attempts:
+            return None
+        last = self.attempts[-1]
+        if not self.state.finished:
+            return None if last.phase is Phase.FINISHED else last
+        decisive = (each for each in reversed(self.attempts) if each.phase is not Phase.REJECTED and not each.withdrawn)
+        return next(decisive, last)
+
+    @property
+    def retries_left(self) -> int:
+        """How many more failures at an instance are not the end of the task."""
+        return int(self.preference.get("retries", 0)) - sum(attempt.retried for attempt in self.attempts)
+
+    @property
+    def waiting_since(self) -> datetime:
+        """Since when it has been looking for an instance: its creation, or the end of the last attempt in vain."""
+        ended = (attempt.ended_at for attempt in self.attempts if attempt.ended_at is not None)
+        return max(ended, default=self.created_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -175,6 +218,10 @@ class Transition:
         system_logs: lines to append to the task's own.
         finished: the attempt has ended and `log` is its last: the attempt becomes FINISHED.
         missing_since: the attempt's new value of the same name.
+        again: this end need not be the task's: nothing is left at the instance, and the task may look for another one
+            if it has retries left, or if the gateway has withdrawn it. Obeyed only for a state stored before, by an
+            earlier look.
+        due: somebody must look at the task beyond relaying it: it becomes due, unless it is already.
     """
 
     task_id: str
@@ -184,6 +231,8 @@ class Transition:
     system_logs: tuple[str, ...] = ()
     finished: bool = False
     missing_since: datetime | None = None
+    again: bool = False
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ Libraries' exceptions and statuses become these in `error_mapping.py` and nowher
 
 from typing import ClassVar
 
+_LOOP_DETECTED = 508
 NOT_CREATED = frozenset({400, 401, 403, 404, 405, 413, 415, 422})
 """Statuses after which it is certain that POST /tasks created nothing (DIALECTS.md 2.3 rule 2)."""
 
@@ -33,6 +34,7 @@ class DownstreamError(Exception):
         instance: base URL of the instance.
         retryable: whether asking the same later may help.
         ambiguous: for a POST: whether the instance may have acted nevertheless.
+        gateway_id: id of the protes whose answer this is, None where it is none.
     """
 
     never_ambiguous: ClassVar[bool] = False
@@ -43,6 +45,7 @@ class DownstreamError(Exception):
         self.instance = instance
         self.retryable = retryable
         self.ambiguous = ambiguous and not self.never_ambiguous
+        self.gateway_id: str | None = None
 
     def __str__(self) -> str:
         return f"{self.instance}: {self.text}" if self.instance else self.text
@@ -130,3 +133,8 @@ class TaskMissing(DownstreamError):
 
     def __init__(self, text: str = "has no such task", *, instance: str = "") -> None:
         super().__init__(text, instance=instance, retryable=False)
+
+
+def is_loop(error: DownstreamError) -> bool:
+    """Tell whether a gateway refused a task that it has sent on before (508, DESIGN.md section 4)."""
+    return isinstance(error, ServerFault) and error.status == _LOOP_DETECTED

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from protes.tes.dialects.table import fingerprint, gateway_id
+from protes.tes.dialects.table import GATEWAY_HEADER, fingerprint, gateway_id
 from protes.tes.errors import BadAnswer, DownstreamError, Refused, ServerFault
 from protes.tes.transport import Answer, Transport
 from protes.tes.urls import canonical
@@ -59,7 +59,9 @@ def probe(transport: Transport) -> Probe:
             return Probe(base, fingerprint(info, answer.headers).name, info, gateway_id(answer.headers))
         seen.empty = seen.empty or base
     if seen.refused:
-        return Probe(_likeliest(transport.base_url), fingerprint({}, {}).name, {}, auth_required=True)
+        headers = {GATEWAY_HEADER: seen.gateway_id} if seen.gateway_id else {}
+        dialect = fingerprint({}, headers).name
+        return Probe(_likeliest(transport.base_url), dialect, {}, seen.gateway_id, auth_required=True)
     bare = seen.empty or _listing_base(transport, seen)
     if bare is not None:
         return Probe(bare, fingerprint({}, {}).name, {})
@@ -71,6 +73,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.refused = False
+        self.gateway_id: str | None = None
         self.fault: ServerFault | None = None
         self.empty: str | None = None
 
@@ -80,6 +83,7 @@ class _Seen:
             return transport.get(path, query)
         except Refused as error:
             self.refused = self.refused or error.status in _AUTH_STATUSES
+            self.gateway_id = self.gateway_id or error.gateway_id
         except ServerFault as error:
             self.fault = self.fault or error
         except BadAnswer:

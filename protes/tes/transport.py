@@ -5,6 +5,7 @@
   make an unknown outcome out of nothing. The connection serves GETs afterwards.
 - A redirect of a POST is not followed. Of a GET at most three are, on the same host (an upgrade to https included).
 - The environment is not read: no `~/.netrc`, no proxy, no CA bundle from there.
+- Where a client named the instance, every new connection goes to an address that was looked up once and checked.
 """
 
 import copy
@@ -20,9 +21,11 @@ from urllib.parse import urljoin
 import requests
 
 from protes.clock import Clock, SystemClock
+from protes.tes.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
 from protes.tes.credentials import Credentials, NoCredentials
+from protes.tes.dialects.table import gateway_id
 from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
-from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut
+from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, Unreachable
 from protes.tes.timeouts import Timeouts
 from protes.tes.urls import SCHEMES, canonical, same_server
 from protes.tes.wire import CURRENT, DeadlineAdapter, Exchange
@@ -91,6 +94,9 @@ class Transport:
         pool_size: int = 16,
         verify: bool | str = True,
         clock: Clock | None = None,
+        allow_address: AllowAddress | None = None,
+        resolver: Resolver = resolve,
+        until: float | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -102,6 +108,12 @@ class Transport:
             pool_size: idle connections kept.
             verify: check certificates; a path names a CA bundle.
             clock: measures.
+            allow_address: tells which addresses may be connected to; None allows all. One forbidden address among those
+                of the host is enough to refuse it: `Unreachable`, and nothing was sent. The look-up of a guarded host
+                ends with the time for connecting (`AddressGuard`), that of another when the operating system's
+                resolver gives up.
+            resolver: finds the addresses of a guarded host.
+            until: monotonic time by which all that is asked must have ended, whatever the time-outs would allow.
 
         Raises:
             ValueError: `base_url` is no http(s) URL, or has credentials, a query or a fragment in it.
@@ -111,6 +123,8 @@ class Transport:
         self._credentials = credentials or NoCredentials()
         self._max_body_bytes = max_body_bytes
         self._clock = clock or SystemClock()
+        self._guard = AddressGuard(allow_address, resolver) if allow_address is not None else None
+        self._until = until
         self._session = _Session()
         self._session.trust_env = False
         self._session.verify = verify
@@ -156,7 +170,7 @@ class Transport:
         Raises:
             DownstreamError: any of them but NotSent and TaskMissing; none is ambiguous.
         """
-        deadline = self._clock.monotonic() + self.timeouts.get_seconds
+        deadline = self._deadline(self.timeouts.get_seconds)
         url = self.base_url + path
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._get_once_or_again(url, query, deadline)
@@ -186,19 +200,24 @@ class Transport:
             ValueError: the document has a number that JSON does not know.
         """
         data = None if document is None else json.dumps(document, allow_nan=False).encode("ascii")
-        deadline = self._clock.monotonic() + self.timeouts.post_seconds
-        exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE, before_send)
+        deadline = self._deadline(self.timeouts.post_seconds)
+        exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE, before_send, self._guard)
         extra = {"Content-Type": "application/json", **(headers or {})}
         return self._checked(self._exchange("POST", self.base_url + path, exchange, headers=extra, data=data))
 
+    def _deadline(self, seconds: float) -> float:
+        deadline = self._clock.monotonic() + seconds
+        return deadline if self._until is None else min(deadline, self._until)
+
     def _get_once_or_again(self, url: str, query: Sequence[tuple[str, str]], deadline: float) -> Answer:
-        exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _GET_MAX_IDLE_SECONDS)
+        read_seconds, guard = self.timeouts.read_seconds, self._guard
+        exchange = Exchange(self._clock, deadline, read_seconds, _GET_MAX_IDLE_SECONDS, guard=guard)
         try:
             return self._exchange("GET", url, exchange, query=query)
         except ConnectionLost:
             if exchange.received or not exchange.reused:
                 raise
-        again = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE)
+        again = Exchange(self._clock, deadline, read_seconds, _NO_REUSE, guard=guard)
         return self._exchange("GET", url, again, query=query)
 
     def _exchange(
@@ -230,6 +249,8 @@ class Transport:
             )
             with response:
                 body = self._body(response, post)
+        except NotAllowed as refusal:
+            raise Unreachable(str(refusal), instance=self.base_url) from None
         except LIBRARY_ERRORS as error:
             raise from_exception(error, sent=exchange.sent, post=post, instance=self.base_url) from None
         finally:
@@ -263,7 +284,7 @@ class Transport:
         raise self._error(answer)
 
     def _error(self, answer: Answer) -> DownstreamError:
-        return from_status(
+        error = from_status(
             answer.status,
             answer.headers,
             detail_of(answer.body, *self._credentials.secrets()),
@@ -271,6 +292,8 @@ class Transport:
             instance=self.base_url,
             now=self._clock.now(),
         )
+        error.gateway_id = gateway_id(answer.headers)
+        return error
 
     def _target(self, answer: Answer) -> str:
         """Where a redirect of a GET leads, if it may be followed."""

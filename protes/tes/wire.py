@@ -17,11 +17,16 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import create_connection
 
 from protes.clock import Clock
+from protes.tes.addresses import AddressGuard
 
 _SHORTEST = 0.001
 """A socket timeout of 0 would mean "do not block"."""
+_MOST_ADDRESSES = 3
+"""Addresses of a guarded host that are tried, one after the other."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,7 @@ class Exchange:
         read_seconds: longest silence.
         max_idle_seconds: a pooled connection that was last used longer ago is not used; negative: none is.
         before_send: called when the connection stands, right before the first byte leaves; may raise to stop.
+        guard: checks where a new connection leads; None lets it lead anywhere.
         sent: the first byte has left, or tried to.
         received: at least one byte has come back.
         reused: the connection came from the pool.
@@ -45,6 +51,7 @@ class Exchange:
     read_seconds: float
     max_idle_seconds: float
     before_send: Callable[[], None] | None = None
+    guard: AddressGuard | None = None
     sent: bool = False
     received: bool = False
     reused: bool = False
@@ -133,6 +140,37 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         self._last_used = None
         super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect below TLS, which is checked against the host's name all the same."""
+        exchange = CURRENT.get()
+        if exchange.guard is None:
+            return super()._new_conn()
+        try:
+            return self._checked_connection(exchange, exchange.guard)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no connection") from error
+
+    def _checked_connection(self, exchange: Exchange, guard: AddressGuard) -> socket.socket:
+        """Connect to an address that the guard has let pass: there is no second look-up that could say otherwise.
+
+        The look-up and all addresses together get the time that one connection may take.
+        """
+        seconds = self.timeout if isinstance(self.timeout, int | float) else exchange.next_timeout()
+        until = exchange.clock.monotonic() + seconds
+        addresses = guard.addresses(self.host, self.port, seconds)[:_MOST_ADDRESSES]
+        failure = OSError()
+        for number, address in enumerate(addresses):
+            share = (until - exchange.clock.monotonic()) / (len(addresses) - number)
+            try:
+                return create_connection(
+                    (address, self.port), max(_SHORTEST, share), self.source_address, self.socket_options
+                )
+            except OSError as error:
+                failure = error
+        raise failure
 
     def send(self, data: Any) -> None:
         exchange = CURRENT.get()

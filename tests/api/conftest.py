@@ -80,13 +80,13 @@ class Api:
 
 
 @contextmanager
-def serving(stores: Stores | None = None, **settings: Any) -> Iterator[Api]:
-    """Serve a gateway with these settings and without instances."""
+def serving(stores: Stores | None = None, environ: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Api]:
+    """Serve a gateway with these settings, without instances unless they say otherwise."""
     clock = ManualClock()
     merged = {"gateway_id": "gateway-under-test", **settings}
     with _logging_kept():
         gateway = create_gateway(
-            load([], {}, merged), clock=clock, stores=stores or create_stores("memory:"), environ={}
+            load([], {}, merged), clock=clock, stores=stores or create_stores("memory:"), environ=environ or {}
         )
     try:
         with serve_wsgi(gateway.wsgi) as url:

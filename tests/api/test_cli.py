@@ -92,7 +92,7 @@ def test_instances_and_offers(url: str, file: str, capsys: pytest.CaptureFixture
     assert main(["instances", "--url", url]) == 0
     table = capsys.readouterr().out
     assert "fake" in table
-    assert "node" in table
+    assert "configuration" in table
     assert main(["offers", file, "--url", url, "--weight", "1", "--json"]) == 0
     answer = _json(capsys)
     assert answer["weight"] == "1"

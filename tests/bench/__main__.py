@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from tests.bench import ranking
+from tests.bench import federation, ranking
 from tests.bench.load import Load, post_tasks
 from tests.support.processes import TOKEN, gateway, in_front_of, memory_megabytes, node
 
@@ -101,3 +101,5 @@ if __name__ == "__main__":
     main()
     print()
     ranking.main()
+    print()
+    federation.main()

@@ -8,7 +8,7 @@ from protes.store.changes import CancelRequested
 from protes.store.protocols import LeaseLost, TaskStore
 from protes.store.records import Phase, TaskRecord, Transition
 from protes.tes.states import State
-from tests.support.task_records import START, a_lease, a_task, an_attempt, at, forwarded
+from tests.support.task_records import START, URL, a_lease, a_task, an_attempt, at, forwarded
 
 
 def stored(tasks: TaskStore, task_id: str) -> TaskRecord:
@@ -222,3 +222,37 @@ def test_a_repeated_or_late_report_changes_nothing(tasks: TaskStore) -> None:
     before = stored(tasks, record.id)
     assert not tasks.transition([running], at(4))
     assert stored(tasks, record.id) == before
+
+
+def test_a_withdrawal_needs_the_lease_and_a_task_that_waits(tasks: TaskStore) -> None:
+    record = forwarded(tasks, a_task())
+    with pytest.raises(LeaseLost):
+        tasks.withdraw(record.id, "token", 1, "too long", at(1))
+    assert tasks.claim(record.id, a_lease(), at(1)) is not None
+    assert tasks.withdraw(record.id, "token", 2, "too long", at(2)) is None
+    withdrawn = tasks.withdraw(record.id, "token", 1, "too long", at(2))
+    assert withdrawn is not None
+    assert tasks.get(record.id) == withdrawn
+    assert (withdrawn.attempts[0].withdrawn_at, withdrawn.system_logs) == (at(2), ("too long",))
+    assert tasks.withdraw(record.id, "token", 1, "too long", at(3)) is None
+    with pytest.raises(LeaseLost):
+        tasks.withdraw("absent", "token", 1, "too long", at(3))
+
+
+def test_a_task_that_goes_back_to_the_queue_is_due_and_nobodys_load(tasks: TaskStore) -> None:
+    record = forwarded(tasks, a_task(preference={"retries": 1}))
+    first = Transition(record.id, 1, State.SYSTEM_ERROR)
+    second = Transition(record.id, 1, State.SYSTEM_ERROR, log={"logs": []}, finished=True, again=True)
+    assert len(tasks.transition([first, second], at(9))) == 1
+    assert tasks.loads() == []
+    assert list(tasks.active(URL, None, 10)) == []
+    back = tasks.get(record.id)
+    assert back is not None
+    assert (back.state, back.finished_at, back.attempts[0].retried, back.attempts[0].ended_at) == (
+        State.QUEUED,
+        None,
+        True,
+        at(9),
+    )
+    assert tasks.due(at(9), 10, at(20)) == [record.id]
+    assert not tasks.transition([second], at(10))

@@ -15,13 +15,13 @@ from protes.clock import ManualClock, SystemClock
 from protes.config.planning import DrsServerSettings, SourceSettings
 from protes.sources.cache import Cache
 from protes.sources.drs import DrsClient
-from protes.sources.guard import is_public
 from protes.sources.locations import Locations
 from protes.sources.outputs import Outputs
 from protes.sources.sources import Sources
 from protes.sources.web import Web
 from protes.store.factory import create_stores
 from protes.store.records import Phase
+from protes.tes.addresses import is_public
 from protes.tes.errors import TimedOut
 from protes.tes.states import State
 from tests.faults.test_sources import HOST, TOKEN, reading, sources, uri

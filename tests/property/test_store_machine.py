@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from protes.store.changes import CancelRequested
+from protes.store.changes import FAILURES, CancelRequested
 from protes.store.factory import Stores, create_stores
 from protes.store.protocols import LeaseLost
 from protes.store.records import LIVE, Lease, Phase, TaskQuery, TaskRecord, Transition, tag_entry
@@ -71,12 +71,20 @@ class StoreMachine(RuleBasedStateMachine):
         owner=st.sampled_from(OWNERS),
         name=st.sampled_from(NAMES),
         tag=st.sampled_from((None, *TAGS)),
+        retries=st.integers(0, 2),
     )
-    def create(self, owner: str, name: str, tag: tuple[str, str] | None) -> str:
+    def create(self, owner: str, name: str, tag: tuple[str, str] | None, retries: int) -> str:
         """Store a new task."""
         self.made += 1
         tags = (tag_entry(*tag),) if tag else ()
-        record = a_task(f"task{self.made:04}", owner=owner, name=name, tags=tags, due_at=self.now)
+        record = a_task(
+            f"task{self.made:04}",
+            owner=owner,
+            name=name,
+            tags=tags,
+            due_at=self.now,
+            preference={"retries": retries} if retries else {},
+        )
         self.both(lambda stores: stores.tasks.create(record))
         return record.id
 
@@ -145,11 +153,31 @@ class StoreMachine(RuleBasedStateMachine):
         """Stop waiting for the confirmation."""
         self.both(lambda stores: stores.tasks.close_cancel(task_id, "unconfirmed", self.now))
 
-    @rule(seen=st.lists(st.tuples(ids, st.integers(1, 3), STATES, LOGS, st.booleans()), min_size=1, max_size=3))
-    def observe(self, seen: list[tuple[str, int, State, dict[str, Any] | None, bool]]) -> None:
+    @rule(
+        seen=st.lists(
+            st.tuples(ids, st.integers(1, 3), STATES, LOGS, st.booleans(), st.booleans(), st.booleans()),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    def observe(self, seen: list[tuple[str, int, State, dict[str, Any] | None, bool, bool, bool]]) -> None:
         """Report what instances say."""
-        batch = [Transition(task_id, n, state, log, finished=finished) for task_id, n, state, log, finished in seen]
+        batch = [
+            Transition(task_id, n, state, log, finished=finished, again=again, due=due)
+            for task_id, n, state, log, finished, again, due in seen
+        ]
         self.both(lambda stores: stores.tasks.transition(batch, self.now))
+
+    @rule(task_id=ids, n=st.integers(1, 3), state=st.sampled_from(sorted(FAILURES)))
+    def end_in_vain(self, task_id: str, n: int, state: State) -> None:
+        """Report twice that a task failed, so that histories reach what comes afterwards."""
+        first, second = Transition(task_id, n, state), Transition(task_id, n, state, finished=True, again=True)
+        self.both(lambda stores: stores.tasks.transition([first, second], self.now))
+
+    @rule(task_id=ids, token=st.sampled_from(TOKENS), n=st.integers(1, 3))
+    def withdraw(self, task_id: str, token: str, n: int) -> None:
+        """Wish to take a task back."""
+        self.both(lambda stores: stores.tasks.withdraw(task_id, token, n, "withdrawn", self.now))
 
     @rule(limit=st.integers(0, 3), seconds=st.integers(1, 30))
     def due(self, limit: int, seconds: int) -> None:
@@ -218,9 +246,12 @@ def check_alone(record: TaskRecord) -> None:
     assert record.live_attempt == (live[0] if live else None)
     assert [attempt.n for attempt in record.attempts] == sorted({attempt.n for attempt in record.attempts})
     assert record.state.finished == (record.finished_at is not None)
+    assert record.retries_left >= 0
     if record.state.finished and not live:
         assert record.due_at is None
         assert record.enqueued_until is None
+    if not record.state.finished and not live:
+        assert record.due_at is not None
 
 
 def check_step(before: TaskRecord, after: TaskRecord) -> None:
@@ -239,6 +270,8 @@ def check_step(before: TaskRecord, after: TaskRecord) -> None:
     if before.cancel_requested_at is not None:
         assert after.cancel_requested_at == before.cancel_requested_at
         assert {attempt.n for attempt in after.attempts} <= {attempt.n for attempt in before.attempts}
+    if before.state.finished or before.cancel_requested_at is not None:
+        assert after.retries_left == before.retries_left
     ended = {attempt.n for attempt in before.attempts if attempt.phase not in LIVE}
     assert not any(attempt.n in ended and attempt.phase in LIVE for attempt in after.attempts)
 

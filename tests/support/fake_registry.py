@@ -34,6 +34,11 @@ def service_entry(
     }
 
 
+def verification(entry: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+    """That a registry has verified the service of an entry; `fields` replace parts of it."""
+    return {"service_id": entry["id"], "url": entry["url"], "type": entry["type"], **fields}
+
+
 class FakeRegistry:
     """Serves the four calls of Service Registry 1.0.0.
 
@@ -42,6 +47,7 @@ class FakeRegistry:
         services: The entries served now, as they are; they need not be valid.
         etags: Whether `/services` carries an ETag and answers 304 to the same one.
         headers: Further headers of `/services`, such as `Cache-Control`.
+        verifications: What `/verifications` has, an extension of the specification; None for 404.
     """
 
     def __init__(self, services: Sequence[Mapping[str, Any]] = (), *, etags: bool = False) -> None:
@@ -49,9 +55,11 @@ class FakeRegistry:
         self.services: Sequence[Mapping[str, Any]] = services
         self.etags = etags
         self.headers: dict[str, str] = {}
+        self.verifications: Sequence[Any] | None = None
         self.server.on("GET", self.path("/services"), self._list)
         self.server.on("GET", self.path("/services/{id}"), self._get)
         self.server.on("GET", self.path("/services/types"), self._types)
+        self.server.on("GET", self.path("/verifications"), self._verifications)
         self.server.on("GET", self.path("/service-info"), lambda _: answer_json(self._info()))
 
     @property
@@ -89,6 +97,9 @@ class FakeRegistry:
     def _get(self, request: Request) -> Answer:
         found = [entry for entry in self.services if entry.get("id") == request.params["id"]]
         return answer_json(found[0]) if found else problem(404, "no such service")
+
+    def _verifications(self, _: Request) -> Answer:
+        return problem(404, "no such path") if self.verifications is None else answer_json(list(self.verifications))
 
     def _types(self, _: Request) -> Answer:
         distinct = {json.dumps(entry["type"], sort_keys=True): entry["type"] for entry in self.services}

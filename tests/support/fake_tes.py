@@ -211,6 +211,10 @@ class FakeTes:
         """Refuse connections."""
         self.server.refuse()
 
+    def swallow(self) -> None:
+        """Answer no attempt to connect."""
+        self.server.swallow()
+
     def resume(self) -> None:
         """Take connections again."""
         self.server.resume()

@@ -81,6 +81,8 @@ __all__ = [
 ]
 
 _JOIN_SECONDS = 10.0
+_SOON_SECONDS = 0.1
+_MOST_WAITING = 20
 
 
 @dataclass(eq=False)
@@ -113,6 +115,7 @@ class ScriptedServer:
         self._listener = _bind(0)
         self.port: int = self._listener.getsockname()[1]
         self._acceptor: threading.Thread | None = None
+        self._fillers: list[socket.socket] = []
 
     @property
     def url(self) -> str:
@@ -133,6 +136,8 @@ class ScriptedServer:
     ) -> None:
         self._stop_listening()
         self._drop_connections()
+        while self._fillers:
+            self._fillers.pop().close()
         self._wake_reader.close()
         self._wake_writer.close()
         if self._errors and error is None:
@@ -162,8 +167,24 @@ class ScriptedServer:
         self._drop_connections()
         self._listener = _bind(self.port)
 
+    def swallow(self) -> None:
+        """Answer no attempt to connect, as a firewall does that drops packets, or a host that has gone."""
+        self.refuse()
+        self._listener.listen(0)
+        for _ in range(_MOST_WAITING):
+            filler = socket.socket()
+            filler.settimeout(_SOON_SECONDS)
+            self._fillers.append(filler)
+            try:
+                filler.connect(("127.0.0.1", self.port))
+            except TimeoutError:
+                return  # the queue of those that wait to be accepted is full: from now on nobody is answered
+        raise RuntimeError("connections are still answered")
+
     def resume(self) -> None:
-        """Accept connections again after `refuse`."""
+        """Accept connections again after `refuse` or `swallow`."""
+        while self._fillers:
+            self._fillers.pop().close()
         self._listen()
 
     # What arrived

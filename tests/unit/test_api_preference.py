@@ -253,6 +253,8 @@ def test_an_offer_and_a_choice_of_instances_exclude_each_other() -> None:
         ("max_cost", "12.50 EUR", "12.50 EUR"),
         ("deadline_seconds", "3600", 3600),
         ("affinity", "run-1.a_b", "run-1.a_b"),
+        ("retries", "0", 0),
+        ("retries", "12", 12),
         ("profile", "cheap", "cheap"),
         ("offer", "Ab-1_", "Ab-1_"),
         (
@@ -264,6 +266,29 @@ def test_an_offer_and_a_choice_of_instances_exclude_each_other() -> None:
 )
 def test_each_value_is_read(name: str, text: str, value: Any) -> None:
     assert PREFERENCES[name](text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "refused"),
+    [
+        ("0", 0, None),
+        ("3", 3, None),
+        ("4", 3, "must be 3 at most here"),
+        ("1", 0, "must be 0 at most here"),
+        ("-1", 3, "must be a whole number, 0 or more"),
+        ("01", 3, "must be a whole number, 0 or more"),
+        ("1.0", 3, "must be a whole number, 0 or more"),
+        ("99999", 3, "must be a whole number, 0 or more"),
+    ],
+)
+def test_the_operator_limits_retries(text: str, most: int, refused: str | None) -> None:
+    for document, field in (
+        (task({"protes.retries": text}), "tags.protes.retries"),
+        (task(None, {"Protes_Retries": text}), "resources.backend_parameters.protes_retries"),
+    ):
+        found, errors = effective(document, None, None, "0.5", max_retries=most)
+        assert errors == ([] if refused is None else [FieldError(field, refused)])
+        assert refused is not None or found["retries"] == int(text)
 
 
 @pytest.mark.parametrize("name", sorted(PREFERENCES))

@@ -101,11 +101,42 @@ def test_every_log_has_both_its_lists() -> None:
 def test_the_deciding_attempt_is_shown_alone_unless_all_are_wanted() -> None:
     first = an_attempt(1, Phase.REJECTED, metadata={"protes.instance": "first"})
     second = an_attempt(2, Phase.FINISHED, metadata={"protes.instance": "second"})
-    both = record(attempts=(first, second))
+    both = record(attempts=(first, second), state=State.SYSTEM_ERROR)
     assert [log["metadata"]["protes.instance"] for log in render(both, View.FULL, Eyes())["logs"]] == ["second"]
     every = render(both, View.FULL, Eyes(all_attempts=True))["logs"]
     assert [log["metadata"]["protes.instance"] for log in every] == ["first", "second"]
     assert ["system_logs" in log for log in every] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "second", "shown"),
+    [
+        (State.QUEUED, None, None),  # what failed is over, and nothing is in its place yet
+        (State.QUEUED, Phase.INTENDED, "second"),
+        (State.QUEUED, Phase.REJECTED, "second"),
+        (State.RUNNING, Phase.ACCEPTED, "second"),
+        (State.COMPLETE, Phase.FINISHED, "second"),
+        (State.SYSTEM_ERROR, None, "first"),
+        (State.SYSTEM_ERROR, Phase.REJECTED, "first"),
+        (State.CANCELED, Phase.ACCEPTED, "second"),
+    ],
+)
+def test_after_a_retry_the_newest_attempt_is_shown_and_in_the_end_the_one_that_decided(
+    state: State, second: Phase | None, shown: str | None
+) -> None:
+    first = an_attempt(1, Phase.FINISHED, retried=True, log=LOG, metadata={"protes.instance": "first"})
+    then = () if second is None else (an_attempt(2, second, metadata={"protes.instance": "second"}),)
+    [log] = render(record(state=state, attempts=(first, *then)), View.FULL, Eyes())["logs"]
+    assert log.get("metadata", {}).get("protes.instance") == shown
+    assert (log["logs"] != []) == (shown == "first")
+    assert log["system_logs"][0] == "from the gateway"
+
+
+def test_a_withdrawn_attempt_decides_nothing() -> None:
+    ran = an_attempt(1, Phase.FINISHED, retried=True, metadata={"protes.instance": "first"})
+    withdrawn = an_attempt(2, Phase.FINISHED, state=State.CANCELED, withdrawn_at=START)
+    [log] = render(record(state=State.SYSTEM_ERROR, attempts=(ran, withdrawn)), View.FULL, Eyes())["logs"]
+    assert log["metadata"]["protes.instance"] == "first"
 
 
 def test_where_instances_are_not_shown_their_url_and_task_id_are_not() -> None:

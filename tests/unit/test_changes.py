@@ -1,6 +1,7 @@
 """The pure functions that make the next version of a record."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -189,3 +190,133 @@ def test_put_version(stored: int, expected: int | None, version: int) -> None:
 def test_put_version_conflicts(stored: int, expected: int) -> None:
     with pytest.raises(Conflict):
         changes.put_version(stored, expected)
+
+
+def in_vain(state: State = State.SYSTEM_ERROR, **values: object) -> Transition:
+    """Make the second look at an end that need not be the task's."""
+    return replace(Transition("task", 1, state, log={"logs": []}, finished=True, again=True), **values)  # type: ignore[arg-type]
+
+
+def failing(retries: int = 1, state: State = State.SYSTEM_ERROR, **values: object) -> TaskRecord:
+    """Make a task whose failure was seen once."""
+    seen = changes.observe(running(preference={"retries": retries}, **values), Transition("task", 1, state), at(1))
+    assert seen is not None
+    return seen
+
+
+@pytest.mark.parametrize("state", sorted(changes.FAILURES))
+def test_a_failure_seen_twice_puts_the_task_back(state: State) -> None:
+    after = changes.observe(failing(state=state, lease=a_lease()), in_vain(state), at(5))
+    assert after is not None
+    assert (after.state, after.last_steady, after.due_at, after.live_attempt) == (
+        State.QUEUED,
+        State.QUEUED,
+        at(5),
+        None,
+    )
+    [attempt] = after.attempts
+    assert (attempt.phase, attempt.retried, attempt.ended_at, attempt.log) == (
+        Phase.FINISHED,
+        True,
+        at(5),
+        {"logs": []},
+    )
+    assert (after.retries_left, after.waiting_since, after.shown_attempt) == (0, at(5), None)
+    assert after.system_logs[-1].endswith(f"ended in {state} at one; another instance is tried (retries left: 0)")
+    assert changes.observe(after, in_vain(state), at(6)) is None
+
+
+def test_a_failure_seen_once_does_not() -> None:
+    record = running(preference={"retries": 1})
+    seen = changes.observe(record, in_vain(), at(1))
+    assert seen is not None
+    assert (seen.state, seen.attempts[0].phase, seen.attempts[0].ended_at) == (State.RUNNING, Phase.ACCEPTED, None)
+    other = changes.observe(seen, in_vain(State.PREEMPTED), at(2))
+    assert other is not None
+    assert (other.state, other.attempts[0].phase) == (State.RUNNING, Phase.ACCEPTED)
+
+
+def test_without_retries_it_is_the_end() -> None:
+    after = changes.observe(failing(0), in_vain(), at(5))
+    assert after is not None
+    assert (after.state, after.finished_at, after.attempts[0].ended_at) == (State.SYSTEM_ERROR, at(5), at(5))
+
+
+def test_the_callers_cancellation_wins_over_a_retry() -> None:
+    cancelled = changes.cancel(failing(3, State.CANCELED), at(2))
+    assert cancelled is not None
+    after = changes.observe(cancelled, in_vain(State.CANCELED), at(5))
+    assert after is not None
+    assert (after.state, after.due_at, after.attempts[0].retried) == (State.CANCELED, None, False)
+
+
+def test_a_task_put_back_stays_due_when_a_lease_of_before_is_given_back() -> None:
+    back = changes.observe(failing(lease=a_lease()), in_vain(), at(5))
+    assert back is not None
+    for wished, becomes in ((None, at(5)), (at(9), at(9))):
+        released = changes.release(back, "token", wished, ())
+        assert released is not None
+        assert released.due_at == becomes
+
+
+def test_attempts_that_are_counted_are_kept() -> None:
+    retried = an_attempt(1, Phase.FINISHED, retried=True)
+    record = a_task(attempts=(retried,), preference={"retries": 1})
+    for n in range(2, 60):
+        record = changes.with_attempt(record, an_attempt(n, Phase.REJECTED))
+    assert len(record.attempts) == changes.MOST_ATTEMPTS
+    assert (record.attempts[0], record.attempts[-1].n, record.retries_left) == (retried, 59, 0)
+    assert [attempt.n for attempt in record.attempts[1:]] == list(range(41, 60))
+
+
+def waiting(**values: Any) -> TaskRecord:
+    """Make a task that waits at its instance."""
+    return running(state=State.QUEUED, attempts=(an_attempt(phase=Phase.ACCEPTED, state=State.QUEUED, **values),))
+
+
+def test_a_withdrawal_is_stored_with_its_line_and_makes_the_task_due() -> None:
+    record = changes.withdraw(waiting(), 1, "too long", at(4))
+    assert record is not None
+    assert (record.attempts[0].withdrawn_at, record.due_at, record.system_logs) == (at(4), at(4), ("too long",))
+    assert changes.withdraw(record, 1, "too long", at(5)) is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        waiting(started=True),
+        running(),
+        a_task(attempts=(an_attempt(phase=Phase.UNKNOWN),)),
+        a_task(attempts=(an_attempt(phase=Phase.FINISHED),)),
+        a_task(),
+        replace(waiting(), cancel_requested_at=at(1)),
+        replace(waiting(), state=State.SYSTEM_ERROR),
+        replace(waiting(), attempts=(an_attempt(2, Phase.ACCEPTED),)),
+    ],
+)
+def test_a_withdrawal_that_comes_too_late_changes_nothing(record: TaskRecord) -> None:
+    assert changes.withdraw(record, 1, "too long", at(4)) is None
+
+
+def test_a_withdrawal_that_is_confirmed_costs_no_retry() -> None:
+    record = changes.withdraw(waiting(), 1, "too long", at(4))
+    assert record is not None
+    for seconds in (5, 6):
+        record = changes.observe(record, in_vain(State.CANCELED), at(seconds)) or record
+    assert (record.state, record.live_attempt, record.due_at) == (State.QUEUED, None, at(6))
+    assert (record.attempts[0].withdrawn, record.attempts[0].retried) == (True, False)
+
+
+def test_what_has_started_is_remembered() -> None:
+    record = waiting()
+    for state in (State.RUNNING, State.QUEUED):
+        record = changes.observe(record, Transition("task", 1, state), at(1)) or record
+    assert (record.state, record.attempts[0].state, record.attempts[0].started) == (State.QUEUED, State.QUEUED, True)
+
+
+def test_due_is_marked_once() -> None:
+    seen = Transition("task", 1, State.QUEUED, due=True)
+    record = changes.observe(waiting(), seen, at(3))
+    assert record is not None
+    assert record.due_at == at(3)
+    assert changes.observe(record, seen, at(4)) is None

@@ -7,7 +7,7 @@ import pytest
 
 from protes.config.instances import Declared, InstanceSettings, Limits, Prices
 from protes.config.loading import ConfigError
-from protes.federation.merge import Listed, check_urls, key_of, merge
+from protes.federation.merge import Listed, Registered, check_urls, key_of, merge
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_ids_of_listed_instances_are_made_unique_and_do_not_depend_on_the_order(
         Listed("https://four.example.org", "…"),
     ]
     expected = {
-        "https://one.example.org": "Funnel",
-        "https://two.example.org": "Funnel-2",
+        "https://one.example.org": "Funnel-b51c04",
+        "https://two.example.org": "Funnel-a248ff",
         "https://three.example.org": "TESK-CSC",
         "https://four.example.org": "four.example.org",
     }
@@ -78,3 +78,31 @@ def test_two_configured_instances_at_one_url_are_refused() -> None:
                 InstanceSettings(id="b", url="https://x.example.org/v1"),
             ]
         )
+
+
+def test_a_registration_whose_id_the_configuration_has_taken_since_gets_another_one() -> None:
+    registered = Registered(InstanceSettings(id="site", url="https://b.example.org"), {"name": "B"})
+    known = merge([InstanceSettings(id="site", url="https://a.example.org")], [], [registered])
+    assert [each.key for each in known if each.id == "site"] == ["https://a.example.org"]
+    [other] = [each for each in known if each.key == "https://b.example.org"]
+    assert other.id.startswith("site-")
+
+
+def test_a_registration_adds_to_the_configuration_and_a_registry_to_both() -> None:
+    url = "https://a.example.org"
+    configured = InstanceSettings(id="site", url=url, zone="DE")
+    registered = Registered(InstanceSettings(id="r", url=url, zone="FI", speed=2.0), {"name": "R", "description": "d"})
+    listed = Listed(url, "L", Declared(zone="SE", speed=3.0, rework=0.5), ("https://registry.example.org",))
+    [known] = merge([configured], [listed], [registered])
+    assert (known.id, known.source) == ("site", "configuration")
+    assert (known.settings.zone, known.settings.speed, known.settings.rework) == ("DE", 2.0, 0.5)
+    assert known.service["description"] == "d"
+    assert known.registries == ("https://registry.example.org",)
+
+
+def test_one_registry_whose_word_is_taken_is_enough_to_name_a_private_address() -> None:
+    url = "http://10.0.0.5"
+    strange, own = Listed(url, "A", trusted=False), Listed(url, "A", trusted=True)
+    assert [each.guarded for each in merge([], [strange])] == [True]
+    assert [each.guarded for each in merge([], [strange, own])] == [False]
+    assert [each.guarded for each in merge([InstanceSettings(id="a", url=url)], [strange])] == [False]

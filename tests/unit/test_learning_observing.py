@@ -139,6 +139,26 @@ def test_each_attempt_that_an_instance_took_on_counts() -> None:
     assert len({each.id for each in seen}) == 2
 
 
+def test_a_failure_that_was_retried_is_its_instances_whatever_the_caller_does_later() -> None:
+    first = an_attempt(1, Phase.FINISHED, intended_at=START, instance_task_id="x", ended_at=at(30), retried=True)
+    first = replace(first, state=State.SYSTEM_ERROR)
+    second = an_attempt(2, Phase.FINISHED, intended_at=at(90), instance_task_id="y", state=State.CANCELED)
+    record = a_task(document=a_document(), finished_at=at(500), attempts=(first, second), cancel_requested_at=at(400))
+    seen = list(observations(record))
+    assert [(each.at, each.run_seconds, each.outcome) for each in seen] == [
+        (at(30), 30, "system_error"),
+        (at(500), 410, "canceled"),
+    ]
+
+
+def test_a_task_that_was_withdrawn_says_nothing_against_its_instance() -> None:
+    values = {"instance_task_id": "x", "state": State.CANCELED, "withdrawn_at": at(50), "ended_at": at(60)}
+    first = an_attempt(1, Phase.FINISHED, **values)
+    second = an_attempt(2, Phase.FINISHED, intended_at=at(90), instance_task_id="y", state=State.COMPLETE)
+    seen = list(observations(a_task(document=a_document(), finished_at=at(500), attempts=(first, second))))
+    assert [each.outcome for each in seen] == ["canceled", "complete"]
+
+
 @pytest.mark.parametrize(
     "document", ["", "[]", "null", "{", '{"executors":7}', '{"executors":[{}]}', '{"executors":[1]}']
 )

@@ -52,7 +52,7 @@ def described(estimate: Estimate, **preference: str) -> dict[str, Any]:
     task = task_view("id", TASK)
     context = Context(seed="id", data={"drs://drs.example.org/reads": DataObject(replicas=REPLICAS)})
     distribution = Distribution(task=task, ranked=())
-    plan = Plan((), {}, distribution, FederationView(()), task, context)
+    plan = Plan((), {}, distribution, FederationView(()), task, context, complete=True)
     offer = Offer(candidate_id="b", score=117_822, score_unit=1_000_000, estimate=estimate)
     found = figures(PlannedOffer(INSTANCE, offer, 1), plan, TASK, {"weight": "0.25", **preference}, "EUR", NOW)
     session = {"kind": "k", "meta": {}, "phase": "OFFERED", "executable": {}, **found}

@@ -29,6 +29,7 @@ SERVED = {
     "/v1": TES | {("GET", "/tasks/service-info"): "GetLegacyServiceInfo"},
     "/protes/v1": {
         ("GET", "/instances"): "ListInstances",
+        ("GET", "/instances/abc"): "GetInstance",
         ("POST", "/instances:refresh"): "RefreshInstances",
         ("GET", "/tasks/abc/routing"): "GetRouting",
         ("POST", "/offers"): "CreateOffers",
@@ -42,6 +43,15 @@ SERVED = {
         ("GET", "/sessions/abc"): "GetSession",
         ("POST", "/sessions/abc"): "UpdateSession",
     },
+    "/ga4gh/registry/v1": {
+        ("GET", "/services"): "ListServices",
+        ("POST", "/services"): "RegisterService",
+        ("GET", "/services/types"): "ListServiceTypes",
+        ("GET", "/services/abc"): "GetService",
+        ("PUT", "/services/abc"): "PutService",
+        ("DELETE", "/services/abc"): "DeleteService",
+        ("GET", "/service-info"): "GetRegistryInfo",
+    },
 }
 """Each operation with a path of its own; `abc` stands for a task's id."""
 
@@ -50,9 +60,13 @@ CONTROLLERS = {
     "/v1": "protes.api.tes",
     "/protes/v1": "protes.api.protes",
     "/ivoa/execution-broker/v1": "protes.api.broker",
+    "/ga4gh/registry/v1": "protes.api.registry",
 }
 ELSEWHERE = {"GetTaskInfo": "protes.api.task_info"}
-WITH_BODIES = ("/tasks", "/offers", "/tasks/task-info", "/requests", "/offersets", "/direct", "/sessions/abc")
+WITH_BODIES = (
+    *("/tasks", "/offers", "/tasks/task-info", "/requests", "/offersets", "/direct", "/sessions/abc"),
+    *("/services", "/services/abc"),
+)
 
 
 def _stub(operation: str) -> Callable[..., dict[str, str]]:
@@ -91,7 +105,15 @@ def served() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["tes.yaml", "tes-compat.yaml", "task-info.yaml", "protes.yaml", "execution-broker.yaml"]
+    "name",
+    [
+        "tes.yaml",
+        "tes-compat.yaml",
+        "task-info.yaml",
+        "protes.yaml",
+        "execution-broker.yaml",
+        "service-registry.yaml",
+    ],
 )
 def test_every_document_loads_alone(name: str) -> None:
     assert _load(yaml.safe_load(openapi.path(name).read_text(encoding="utf-8")), "/alone")
@@ -107,7 +129,7 @@ def test_the_documents_are_served_under_these_base_paths(served: dict[str, dict[
 def test_every_operation_is_routed(served: dict[str, dict[str, Any]], base: str) -> None:
     client = _load(served[base], base)
     for (method, path), operation in SERVED[base].items():
-        body = TASK if method == "POST" and path in WITH_BODIES else None
+        body = TASK if method in ("POST", "PUT") and path in WITH_BODIES else None
         answer = client.open(f"{base}{path}", method=method, base_url="http://localhost", json=body)
         assert answer.status_code == 200, (method, path, answer.text)
         controller = ELSEWHERE.get(operation, CONTROLLERS[base])
@@ -124,11 +146,12 @@ def test_there_is_no_operation_beside_these(served: dict[str, dict[str, Any]], b
 def test_every_operation_says_what_a_refusal_looks_like(served: dict[str, dict[str, Any]], base: str) -> None:
     shared = served[base]["components"]["responses"]
     for place, operation in _operations(served[base]):
-        refusals = {status: each for status, each in operation["responses"].items() if status != "200"}
+        refusals = {status: each for status, each in operation["responses"].items() if int(status) >= 400}
         assert "403" in refusals, place
-        assert ("404" in refusals) == ("{id}" in place or "{uuid}" in place), place
+        # What is put is there afterwards.
+        assert ("404" in refusals) == (("{id}" in place or "{uuid}" in place) and not place.startswith("PUT")), place
         # Whatever takes a body, or none that is meant, may be sent one that is too large.
-        assert ("413" in refusals) == place.startswith("POST"), place
+        assert ("413" in refusals) == place.startswith(("POST", "PUT")), place
         for status, each in refusals.items():
             response = shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
             # A broker answers a direct request that nobody runs with a failed session.

@@ -89,7 +89,15 @@ def test_the_field_tables_are_those_of_the_schemas() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tes.yaml", "tes-compat.yaml", "task-info.yaml", "protes.yaml", "execution-broker.yaml"]
+    "name",
+    [
+        "tes.yaml",
+        "tes-compat.yaml",
+        "task-info.yaml",
+        "protes.yaml",
+        "execution-broker.yaml",
+        "service-registry.yaml",
+    ],
 )
 def test_nothing_refers_to_another_host(name: str) -> None:
     text = openapi.path(name).read_text(encoding="utf-8")
@@ -116,6 +124,7 @@ def test_every_operation_is_routed_and_the_legacy_one_before_the_task() -> None:
         ("GET", "/v1/tasks/abc", "GetTask"),
         ("POST", "/v1/tasks/abc:cancel", "CancelTask"),
         ("GET", "/protes/v1/instances", "ListInstances"),
+        ("GET", "/protes/v1/instances/abc", "GetInstance"),
         ("POST", "/protes/v1/instances:refresh", "RefreshInstances"),
         ("GET", "/protes/v1/tasks/abc/routing", "GetRouting"),
         ("POST", "/protes/v1/offers", "CreateOffers"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -17,7 +18,9 @@ from service_registry_client import (
     RegistryBody,
     RegistryClient,
     ServiceType,
+    filter_services,
 )
+from service_registry_client.parsing import parse_services
 from tests.support.fake_registry import FakeRegistry, service_entry
 from tests.support.scripted_server import ScriptedServer, Step, answer, answer_json
 
@@ -302,3 +305,39 @@ def test_the_size_limit_is_for_all_pages_together(pages: ScriptedServer) -> None
 def test_host_of_the_pages_is_the_one_asked(pages: ScriptedServer) -> None:
     read(pages)
     assert {request.headers["Host"] for request in pages.requests()} == {urlsplit(pages.url).netloc}
+
+
+# Size
+
+
+def test_ten_thousand_services_are_read_with_the_usual_limits(registry: FakeRegistry, client: RegistryClient) -> None:
+    filler = {
+        "description": "Runs tasks for the members of a research infrastructure, on their own computers.",
+        "contactUrl": "mailto:helpdesk@example.org",
+        "documentationUrl": "https://docs.example.org/ga4gh/tes",
+        "createdAt": "2024-01-01T00:00:00Z",
+        "updatedAt": "2026-01-01T00:00:00Z",
+        "environment": "prod",
+    }
+    registry.services = [
+        service_entry(
+            f"https://tes{number}.site{number % 100}.example.org/ga4gh/tes/v1", service_id=f"{number}", **filler
+        )
+        for number in range(10_000)
+    ]
+    assert len(json.dumps(registry.services)) > 5 * 2**20
+    listing = client.services()
+    assert (len(listing), listing.warnings) == (10_000, ())
+
+
+def test_ten_thousand_services_are_understood_in_no_time() -> None:
+    entries = [service_entry(f"https://tes{number}.example.org/ga4gh/tes/v1") for number in range(10_000)]
+
+    def spent() -> float:
+        started = time.process_time()
+        parsed = parse_services(entries, "https://registry.example.org")
+        assert len(filter_services(parsed.services, artifact="tes", version="1.1.0")) == 10_000
+        return time.process_time() - started
+
+    # A tenth of this on a quiet machine; what must not happen is that it grows with the square of the number.
+    assert min(spent() for _ in range(3)) < 1.5

@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import service_registry_client
 from service_registry_client import RegistryClient
 from service_registry_client.__main__ import main
-from tests.support.fake_registry import FakeRegistry, service_entry
+from tests.support.fake_registry import FakeRegistry, service_entry, verification
 from tests.support.scripted_server import problem
 
 PACKAGE = Path(service_registry_client.__file__).parent
@@ -35,6 +36,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 def test_public_names() -> None:
     assert service_registry_client.__all__ == [
+        "AddressRefused",
         "CachedRegistry",
         "ExternalService",
         "InvalidURL",
@@ -48,12 +50,15 @@ def test_public_names() -> None:
         "RegistryError",
         "RegistryRedirect",
         "RegistryTimeout",
+        "RegistryTree",
         "RegistryUnreachable",
         "Service",
         "ServiceType",
         "Snapshot",
+        "Verification",
         "filter_services",
         "normalise_url",
+        "verified_services",
     ]
     assert all(hasattr(service_registry_client, name) for name in service_registry_client.__all__)
     assert (PACKAGE / "py.typed").exists()
@@ -91,6 +96,28 @@ def test_json_for_programs(registry: FakeRegistry, capsys: pytest.CaptureFixture
     assert main([registry.url, "--artifact", "TES", "--json"], {}) == 0
     (document,) = json.loads(capsys.readouterr().out)
     assert document == registry.services[0]
+
+
+def test_only_what_is_verified(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    registry.verifications = [verification(registry.services[1])]
+    assert main([registry.url, "--verified"], {}) == 0
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["NAME", "Service"]
+    assert "not verified them: 1" in shown.err
+    registry.verifications = None
+    assert main([registry.url, "--verified"], {}) == 1
+    assert "HTTP 404" in capsys.readouterr().err
+
+
+def test_what_nested_registries_list(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = service_entry("http://127.0.0.2:1", artifact="service-registry")
+    with FakeRegistry([service_entry(registry.url, artifact="service-registry"), broken]) as above:
+        assert main([above.url, "--nested", "--artifact", "tes"], {}) == 0
+    shown = capsys.readouterr()
+    heading, line = shown.out.splitlines()
+    assert heading.split()[-1] == "REGISTRY"
+    assert line.split()[-1] == registry.url
+    assert "http://127.0.0.2:1: in trouble" in shown.err
 
 
 def test_a_token_from_the_environment(registry: FakeRegistry) -> None:
@@ -132,10 +159,23 @@ def test_the_module_runs(registry: FakeRegistry) -> None:
 
 
 def test_the_readmes_examples_run(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    registry.verifications = [verification(registry.services[1])]
     examples = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
     for example in examples:
-        exec(example.replace("https://registry.example.org/ga4gh/registry/v1", registry.url), {})
-    assert capsys.readouterr().out.splitlines() == ["TES\x1b[31m https://tes.example.org/ga4gh/tes/v1", "2 False None"]
+        exec(example.replace("https://registry.example.org/ga4gh/registry/v1", registry.url), names)
+    assert capsys.readouterr().out.splitlines() == [
+        "TES\x1b[31m https://tes.example.org/ga4gh/tes/v1",
+        "2 False None",
+        f"{registry.url} https://tes.example.org/ga4gh/tes/v1",
+        f"{registry.url} https://drs.example.org",
+    ]
+    assert [service.url for service in names["services"]] == ["https://drs.example.org"]
+
+
+def test_the_readme_begins_with_three_lines() -> None:
+    first = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)[0]
+    assert len(first.split("\n\n")[1].splitlines()) == 3
 
 
 def test_importing_opens_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -90,6 +91,81 @@ def test_the_implementation_registrys_shape_is_read() -> None:
     assert service.version is None
     assert service.extra["geolocation"] == IMPLEMENTATION["geolocation"]
     assert service.extra["implData"] == IMPLEMENTATION["implData"]
+
+
+@pytest.mark.parametrize(
+    ("info_url", "preferred"),
+    [
+        (IMPLEMENTATION["serviceInfoUrl"], "https://tesk.example.org/ga4gh/tes/v1"),
+        (" https://TESK.example.org//v1/service-info/ ", "https://tesk.example.org/v1"),
+        ("https://tesk.example.org/service-info", "https://tesk.example.org"),
+        ("https://elsewhere.example/tes/service-info", "https://elsewhere.example/tes"),
+        (None, "https://tesk.example.org"),
+        ("", "https://tesk.example.org"),
+        ("https://tesk.example.org/ga4gh/tes/v1", "https://tesk.example.org"),
+        ("https://tesk.example.org/my-service-info", "https://tesk.example.org"),
+        ("/ga4gh/tes/v1/service-info", "https://tesk.example.org"),
+        ("https://user:canary@tesk.example.org/service-info", "https://tesk.example.org"),
+    ],
+)
+def test_where_service_info_is_tells_the_preferred_base(info_url: str | None, preferred: str) -> None:
+    service = one({**IMPLEMENTATION, "serviceInfoUrl": info_url})
+    assert (service.preferred_url, service.url) == (preferred, "https://tesk.example.org")
+
+
+def test_without_such_an_address_the_url_is_preferred() -> None:
+    assert one(service_entry(TES)).preferred_url == TES
+
+
+# What registries in the wild have served: each entry, and what must become of it.
+SEEN: dict[str, tuple[object, tuple[str, str] | None]] = {
+    "upper-case artifact": (
+        service_entry("https://1.example", type={"group": "org.ga4gh", "artifact": "TES", "version": "1.0"}),
+        ("https://1.example", "org.ga4gh:TES:1.0"),
+    ),
+    "version as a number": (
+        service_entry("https://2.example", type={"group": "org.ga4gh", "artifact": "tes", "version": 1.0}),
+        ("https://2.example", "org.ga4gh:tes:1.0"),
+    ),
+    "no group": (
+        service_entry("https://3.example", type={"artifact": "tes", "version": "1.1.0"}),
+        ("https://3.example", "*:tes:1.1.0"),
+    ),
+    "bare origin": (service_entry("https://4.example"), ("https://4.example", "org.ga4gh:tes:1.1.0")),
+    "/v1": (service_entry("https://5.example/v1"), ("https://5.example/v1", "org.ga4gh:tes:1.1.0")),
+    "whole path": (
+        service_entry("https://6.example/ga4gh/tes/v1/"),
+        ("https://6.example/ga4gh/tes/v1", "org.ga4gh:tes:1.1.0"),
+    ),
+    "two slashes": (
+        service_entry("https://7.example//ga4gh/tes/v1"),
+        ("https://7.example/ga4gh/tes/v1", "org.ga4gh:tes:1.1.0"),
+    ),
+    "leading blank": (service_entry(" https://8.example"), ("https://8.example", "org.ga4gh:tes:1.1.0")),
+    "service-info": (
+        service_entry("https://9.example/ga4gh/tes/v1/service-info"),
+        ("https://9.example/ga4gh/tes/v1", "org.ga4gh:tes:1.1.0"),
+    ),
+    "duplicate": (service_entry("https://4.example/"), None),
+    "no serviceInfoUrl": (
+        {**IMPLEMENTATION, "url": "https://10.example", "serviceInfoUrl": None},
+        ("https://10.example", "org.ga4gh:tes:1.0.0"),
+    ),
+    "private address": (
+        service_entry("http://10.42.28.180:4500"),
+        ("http://10.42.28.180:4500", "org.ga4gh:tes:1.1.0"),
+    ),
+    "broken": ({"id": "broken"}, None),
+    "good behind it": (service_entry("https://11.example"), ("https://11.example", "org.ga4gh:tes:1.1.0")),
+}
+
+
+def test_what_registries_have_served_is_understood_in_one_list() -> None:
+    """The fixture list of STANDARDS.md 1.5; HTML with status 200 and the body `{}` are faults of a whole registry."""
+    parsed = parse_services([entry for entry, _ in SEEN.values()], REGISTRY)
+    assert [(each.url, str(each.type)) for each in parsed.services] == [known for _, known in SEEN.values() if known]
+    assert len(parsed.warnings) == 2
+    assert len(filter_services(parsed.services, group="org.ga4gh", artifact="tes", version="1.1.0")) == 12
 
 
 @pytest.mark.parametrize(
@@ -237,6 +313,16 @@ def test_any_json_is_parsed_or_refused(document: object) -> None:
 def test_every_entry_is_a_service_or_a_warning(entries: list[dict[str, object]]) -> None:
     parsed = parse_services(entries, REGISTRY)
     assert len(parsed.services) + len(parsed.warnings) == len(entries)
+
+
+@settings(deadline=None)
+@given(DOCUMENTS, st.sampled_from([service_entry(TES), IMPLEMENTATION]))
+def test_a_service_has_every_field_and_no_other(value: object, entry: dict[str, Any]) -> None:
+    for name in entry:
+        parsed = parse_services([{**entry, name: value}], REGISTRY)
+        for service in parsed.services:
+            assert vars(service).keys() == {field.name for field in dataclasses.fields(ExternalService)}
+            assert dataclasses.replace(service) == service
 
 
 @settings(deadline=None)

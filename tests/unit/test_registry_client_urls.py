@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service_registry_client import InvalidURL, normalise_url
+from service_registry_client import InvalidURL, normalise_url, urls
 from service_registry_client.urls import shown
 
 BASE = "https://tes.example.org/ga4gh/tes/v1"
@@ -129,6 +129,33 @@ def test_any_text_is_normalised_or_refused(text: str) -> None:
         return
     assert once.isascii()
     assert normalise_url(once) == once
+
+
+PLAIN_SEGMENTS = st.text("aZ09._~-%", min_size=1, max_size=6) | st.sampled_from(["ui", "tasks", ".", "..", "v1", ""])
+PLAIN_HOSTS = st.text("aZ09._-", min_size=1, max_size=12) | st.sampled_from(
+    ["tes.example.org", "tes.example.org.", "1.2.3.4", "a.1", "a.0x1", "tasks", f"{'a' * 64}.org", "a_b.org", "[::1]"]
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from(["http", "https", "HTTP"]), PLAIN_HOSTS, st.lists(PLAIN_SEGMENTS, max_size=4))
+def test_what_is_recognised_at_first_sight_is_what_the_long_way_leads_to(
+    scheme: str, host: str, segments: list[str]
+) -> None:
+    url = "/".join([f"{scheme}://{host}", *segments])
+    # Blanks are never recognised, and always taken off.
+    if urls._is_canonical(url):
+        assert normalise_url(f" {url}") == url
+
+
+@pytest.mark.parametrize("url", ["https://tes.example.org", "http://tes1.a-b.example.org/ga4gh/tes/v1", f"{BASE}/~me"])
+def test_the_usual_urls_are_recognised_at_first_sight(url: str) -> None:
+    assert urls._is_canonical(url)
+
+
+def test_a_registrys_base_url_ends_before_its_calls() -> None:
+    for tail in ("", "/", "/services", "/services/", "//services//", "/service-info"):
+        assert urls.registry_base_url(f"https://r.example/v1{tail}") == "https://r.example/v1"
 
 
 def test_urls_are_shown_without_what_may_be_secret() -> None:

@@ -16,12 +16,12 @@ from protes.clock import ManualClock
 from protes.config.planning import LocationSettings
 from protes.sources.cache import Cache
 from protes.sources.drs_uris import DrsUri, parse
-from protes.sources.guard import NotAllowed, checked, is_public
 from protes.sources.locations import Locations
 from protes.sources.outputs import OUTPUT_KIND, Made, Outputs
 from protes.sources.task_info import NO_TASK_INFO_KIND, TaskInfo, question
 from protes.store.factory import create_stores
 from protes.store.records import Phase, TaskRecord
+from protes.tes.addresses import NotAllowed, checked, is_public
 from protes.tes.errors import Refused, TimedOut
 from protes.tes.states import State
 from tests.support.middleware_samples import task

@@ -111,6 +111,11 @@ class Dialect:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: DialectLimits = DialectLimits()
 
+    @property
+    def ends_for_good(self) -> bool:
+        """Whether a task that it shows as ended, however that came, is not taken up again and works no more."""
+        return self.final_error and self.cancel_stops_work
+
     def adapt(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the request as this server wants it; `document` is what `build_request` made for all."""
         return document

@@ -1,8 +1,19 @@
 """Another protes."""
 
-from protes.tes.dialects.base import CONTROL_TAGS, FIELDS_OF_1_1, Dialect, DialectLimits, Listing
+from dataclasses import dataclass
 
-PROTES = Dialect(
+from protes.tes.dialects.base import CONTROL_TAGS, FIELDS_OF_1_1, Dialect, DialectLimits, Listing
+from protes.tes.errors import DownstreamError, is_loop
+
+
+@dataclass(frozen=True)
+class _Protes(Dialect):
+    def created_nothing(self, error: DownstreamError) -> bool:
+        """A ring of gateways is refused before anything is stored."""
+        return is_loop(error)
+
+
+PROTES = _Protes(
     name="protes",
     searchable="tag",
     read_your_writes=True,

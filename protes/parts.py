@@ -1,0 +1,160 @@
+"""What a gateway is made of: the parts that follow from the settings, and what outlives a change of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+import openapi
+from middleware import Chain, MiddlewareConfigError, build_chain
+from protes.api.idempotency import Reposts
+from protes.api.services import Services
+from protes.api.validation import TaskSchema
+from protes.clock import Clock
+from protes.config.planning import StepSettings
+from protes.config.settings import LIMITS, Settings
+from protes.dispatch.dispatcher import Dispatcher
+from protes.dispatch.forwarding import Forwarder
+from protes.dispatch.gate import Gate
+from protes.dispatch.settling import Settler
+from protes.federation.federation import Federation
+from protes.identity import gateway_id, process_name
+from protes.jobs import Housekeeping, TaskJobs, Tick, handlers
+from protes.learning.learning import Learning
+from protes.offers.store import StoredOffers
+from protes.planning.known_figures import KnownFigures
+from protes.planning.planner import Planner
+from protes.relay.cancelling import Canceller
+from protes.relay.orphans import OrphanWatch
+from protes.relay.sweeping import Sweeper
+from protes.runner.protocol import Handler, Runner
+from protes.sources.sources import Sources
+from protes.store.factory import Stores
+from protes.store.orphans import Orphans
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is made of the settings, and made anew when they change.
+
+    Attributes:
+        services: the parts that requests use.
+        handlers: the handlers of the jobs, by name.
+    """
+
+    services: Services
+    handlers: Mapping[str, Handler]
+
+    def close(self) -> None:
+        """Close connections; what is under way ends by its own deadline."""
+        self.services.federation.close()
+        self.services.sources.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What is made once in the life of a process, and outlives a change of settings."""
+
+    stores: Stores
+    runner: Runner
+    clock: Clock
+    environ: Mapping[str, str]
+    gateway_id: str
+    process: str
+    reposts: Reposts
+    gate: Gate
+    task_schema: TaskSchema
+
+
+def make_lasting(
+    settings: Settings, stores: Stores, runner: Runner, clock: Clock, environ: Mapping[str, str]
+) -> Lasting:
+    return Lasting(
+        stores,
+        runner,
+        clock,
+        environ,
+        gateway_id(settings, stores.records, clock),
+        process_name(),
+        Reposts(stores.records, clock),
+        Gate(clock),
+        TaskSchema(yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8"))),
+    )
+
+
+def make_parts(settings: Settings, lasting: Lasting, previous: Federation | None) -> Parts:
+    """Make everything that depends on the settings; `previous` is the federation of the settings before, if any.
+
+    Raises:
+        ConfigError: an instance, a registry or a secret is not usable.
+        MiddlewareConfigError: a step of the chain is not.
+        StoreError: the store cannot be read.
+    """
+    chains = _chains(settings)
+    tasks, records, clock, environ = lasting.stores.tasks, lasting.stores.records, lasting.clock, lasting.environ
+    federation = Federation(settings, lasting.gateway_id, tasks, records, clock, environ, previous)
+    sources = Sources(settings.sources, settings.storage_locations, records, clock, environ, federation.task_info)
+    learning = Learning(settings.learning, tasks, records, clock, federation.configured_speeds)
+    planner = Planner(settings, chains, federation, sources, learning, records, clock)
+    services = Services(
+        settings,
+        lasting.gateway_id,
+        lasting.process,
+        clock,
+        tasks,
+        records,
+        lasting.runner,
+        planner,
+        federation,
+        sources,
+        StoredOffers(records, settings.planning.offers_valid_seconds),
+        lasting.reposts,
+        lasting.task_schema,
+        KnownFigures(learning),
+    )
+    return Parts(services, _handlers(services, learning, lasting.gate))
+
+
+def _chains(settings: Settings) -> dict[str | None, Chain]:
+    """Build the chain, and those that profiles have of their own, under their names.
+
+    Raises:
+        MiddlewareConfigError: a step is not usable; the text names the profile.
+    """
+    chains: dict[str | None, Chain] = {None: build_chain(_with_limits(settings.chain))}
+    for name, profile in settings.profiles.items():
+        if profile.chain is not None:
+            try:
+                chains[name] = build_chain(_with_limits(profile.chain))
+            except MiddlewareConfigError as error:
+                raise MiddlewareConfigError(f"profile {name}: {error}") from error
+    return chains
+
+
+def _with_limits(steps: tuple[StepSettings, ...]) -> tuple[StepSettings, ...]:
+    """Put what a chain must not be without in front of it: no operator should lose a limit by leaving out a step."""
+    there = {step.use for step in steps}
+    return (*(StepSettings(use=name) for name in LIMITS if name not in there), *steps)
+
+
+def _handlers(parts: Services, learning: Learning, gate: Gate) -> Mapping[str, Handler]:
+    settings, clock, me = parts.settings, parts.clock, parts.process
+    tasks, records, federation = parts.tasks, parts.records, parts.federation
+    orphans = Orphans(records, settings.dispatch.orphan_watch_seconds)
+    forwarder = Forwarder(settings.dispatch, parts.gateway_id, tasks, parts.planner, federation, clock, gate)
+    settler = Settler(settings.dispatch, tasks, federation, orphans, clock)
+    dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock)
+    sweeper = Sweeper(
+        settings.relay,
+        tasks,
+        federation,
+        orphans,
+        clock,
+        parts.sources.remember,
+        settings.dispatch.requeue_stuck_seconds,
+    )
+    canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
+    jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
+    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me)
+    housekeeping = Housekeeping(records, federation, OrphanWatch(orphans, tasks, federation, clock), clock)
+    return handlers(jobs, sweeper, federation, learning, tick, housekeeping)
