@@ -117,8 +117,10 @@ class Tick:
             self._passed_at = now
             for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
                 self._runner.submit("dispatch", task_id)
-        paused, floors = self._federation.paused(), self._federation.poll_floors()
-        for base_url in self._schedule.due(self._tasks.loads(), paused, floors, now):
+        loads = self._tasks.loads()
+        working = [each.instance_url for each in loads]
+        paused, floors = self._federation.paused(working), self._federation.poll_floors(working)
+        for base_url in self._schedule.due(loads, paused, floors, now):
             self._runner.submit("relay", base_url)
         if self._learned_at is None or now - self._learned_at > _LEARNING:
             self._learned_at = now

@@ -1,7 +1,7 @@
 """The instances known now: what sources say of them + what probing and failures told (DESIGN.md section 3)."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -184,21 +184,19 @@ class Federation:
             heard.append(self._started)
         return max((each for each in heard if each is not None), default=None)
 
-    def paused(self) -> dict[str, datetime]:
-        """Return until when instances that fail are left in peace, by base URL."""
+    def paused(self, base_urls: Iterable[str]) -> dict[str, datetime]:
+        """Return until when those of these instances that fail are left in peace, by base URL."""
+        view = self.view()
+        known = {url: each for url in base_urls if (each := view.at(url)) is not None}
         return {
-            each.base_url: each.ejection.until
-            for each in self.view().instances
-            if each.base_url is not None and each.ejection is not None and each.let_in is None
+            url: each.ejection.until for url, each in known.items() if each.ejection is not None and each.let_in is None
         }
 
-    def poll_floors(self) -> dict[str, float]:
-        """Return how many seconds must lie between two looks at an instance, by base URL."""
-        return {
-            each.base_url: dialect_named(each.dialect or "unknown").poll_floor_seconds
-            for each in self.view().instances
-            if each.base_url is not None
-        }
+    def poll_floors(self, base_urls: Iterable[str]) -> dict[str, float]:
+        """Return how many seconds must lie between two looks at these instances, by base URL."""
+        view = self.view()
+        known = {url: each for url in base_urls if (each := view.at(url)) is not None}
+        return {url: dialect_named(each.dialect or "unknown").poll_floor_seconds for url, each in known.items()}
 
     def configured_speeds(self) -> dict[str, float]:
         """Return the speeds that operators declare, by base URL."""

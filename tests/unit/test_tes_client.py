@@ -20,7 +20,7 @@ from tests.support.fake_tes import FakeTes
 from tests.support.scripted_server import HangUp, answer_json, problem
 
 NODE, FUNNEL, UNKNOWN = DIALECTS["node"], DIALECTS["funnel"], DIALECTS["unknown"]
-QUICK = Timeouts(connect_seconds=0.5, read_seconds=0.4, get_seconds=0.5, post_seconds=0.5)
+QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
 TASK = {"executors": [{"image": "alpine", "command": ["true"]}]}
 
 

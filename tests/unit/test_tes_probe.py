@@ -24,7 +24,7 @@ from tests.support.scripted_server import (
     refused_url,
 )
 
-QUICK = Timeouts(connect_seconds=0.5, get_seconds=0.4)
+QUICK = Timeouts(connect_seconds=1, get_seconds=1)
 GATEWAY = "0b9df6a4-7f3d-4e0c-9c53-3c2d9d1f7a11"
 NODE_INFO = {"id": "org.ga4gh.protes.node", "name": "node", "type": {"artifact": "tes", "version": "1.1.0"}}
 

@@ -35,7 +35,7 @@ from tests.support.scripted_server import (
     problem,
 )
 
-QUICK = Timeouts(connect_seconds=0.5, read_seconds=0.4, get_seconds=0.5, post_seconds=0.5)
+QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
 LONGEST_SECONDS = 2.0
 
 
