@@ -6,13 +6,14 @@ PORT   ?= 8080
 DATA   ?= data
 PLOTS  ?= build/simulation
 
-.PHONY: help install run demo serve test check format bench simulate clean
+.PHONY: help install run demo serve test check format peers-install peers bench simulate clean
 
 help:
 	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
 	@echo "make serve    the gateway alone (PORT=8080, DATA=data, CONFIG=FILE)"
 	@echo "make test     all tests that need nothing but Python"
 	@echo "make check    formatting, lint, types"
+	@echo "make peers    the tests against real servers, which make peers-install installs (Go and npm needed)"
 	@echo "make bench    the figures of the README"
 	@echo "make simulate the ranker against others and against an oracle, plots in $(PLOTS) (SEEDS=30; QUICK=1)"
 
@@ -53,6 +54,13 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+peers-install: $(VENV)/.dev
+	@echo "Installing Funnel and Azurite in build/peers (ten minutes, once) ..."
+	@$(BIN)/python -m tests.peers.install funnel azurite
+
+peers: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/peers --require-services
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench

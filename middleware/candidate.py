@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from middleware.cromwell import CromwellRule
 from middleware.immutable import immutable
 from middleware.needs import Feature
 
@@ -53,6 +54,16 @@ class Limits:
     """Kinds of callers' tokens it takes, lower case, such as `basic`, `bearer` or `passport`."""
     unsupported: frozenset[Feature] = frozenset()
     """Parts of TES that its dialect rejects, drops or corrupts."""
+    max_document_bytes: int | None = None
+    """Size of a task as JSON at most, bytes of UTF-8."""
+    max_runtime_seconds: float | None = None
+    """It gives up a task that runs longer, seconds."""
+    path_root: str | None = None
+    """Directory of the container that the paths of all inputs and outputs must be below."""
+    own_paths: frozenset[str] = frozenset()
+    """Absolute paths: URLs that are bare paths below these it maps to storage itself."""
+    own_paths_rule: CromwellRule | None = None
+    """It does so only in tasks that it takes for Cromwell's by this rule; None means in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from middleware.types import (
     Next,
     Offer,
     Outcome,
+    PathMapping,
     Provides,
     TaskView,
     TraceEntry,
@@ -233,9 +234,11 @@ def _provided(steps: Sequence[Step]) -> Provides:
     """Sum up what the rewrites can mend; of alternatives, what each of them can, since any may be the one used."""
     inputs: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
+    paths: list[PathMapping] = []
     for step in steps:
         each = [made.provides for _, made in step.choices if isinstance(made, Rewrite)]
         if each:
             inputs |= frozenset.intersection(*(one.input_schemes for one in each))
             outputs |= frozenset.intersection(*(one.output_schemes for one in each))
-    return Provides(input_schemes=inputs, output_schemes=outputs)
+            paths += [path for path in each[0].paths if all(path in one.paths for one in each)]
+    return Provides(input_schemes=inputs, output_schemes=outputs, paths=tuple(paths))

@@ -1,16 +1,19 @@
 """Filter `feasible`: leaves out what cannot run a task, before anything is scored (ESTIMATES.md, "Feasible first").
 
 What an instance does not declare never excludes it, but for strict backend parameters. What a document and a
-declaration decide is permanent; health, load and what a data server said are not (DESIGN.md section 4).
+declaration decide is permanent; health, load, what a data server said and how long the task may run are not (DESIGN.md
+section 4).
 
 What depends on the task alone is worked out once per task: the filter is asked about a thousand candidates.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from middleware import feasible_dialect
 from middleware.errors import OptionError
+from middleware.feasible_paths import bare_paths
 from middleware.kinds import Filter, Judge
-from middleware.needs import Feature, scheme_of
+from middleware.needs import scheme_of
 from middleware.types import Candidate, Context, Reason, TaskView
 
 __all__ = ["create"]
@@ -20,21 +23,6 @@ Complaint = tuple[str, str]
 
 Part = Callable[[Candidate], Iterable[Complaint] | None]
 """Judges candidates in one respect; None, at once, where nothing is wrong."""
-
-_FEATURES: Mapping[Feature, str] = {
-    "backend_parameters": "any backend_parameters",
-    "content": "inputs with content",
-    "empty_content": "inputs with empty content",
-    "fractional_ram": "a ram_gb that is not whole",
-    "ignore_error": "ignore_error",
-    "path_like_arguments": "arguments that change when read as a path (empty, //, /./, leading ./, trailing /)",
-    "path_prefix": "wildcards in outputs",
-    "stderr": "stderr",
-    "stdin": "stdin",
-    "stdout": "stdout",
-    "volumes": "volumes",
-    "workdir": "workdir",
-}
 
 
 def create(*, unknown_zone: str = "allow") -> Filter:
@@ -57,15 +45,19 @@ def create(*, unknown_zone: str = "allow") -> Filter:
             for part in (
                 _resources(task),
                 _schemes(task, context),
+                bare_paths(task, context),
                 _zones(task, context, exclude_unknown),
                 _parameters(task),
-                _executors(task),
-                _features(task),
+                feasible_dialect.executors(task),
+                feasible_dialect.features(task),
+                feasible_dialect.shape(task),
                 _tokens(context),
             )
             if part is not None
         ]
-        passing = [part for part in (_fetched(task, context), _state) if part is not None]
+        passing = [
+            part for part in (_fetched(task, context), feasible_dialect.run_time(context), _state) if part is not None
+        ]
 
         def judge(candidate: Candidate) -> Reason | None:
             return _reason(lasting, candidate, permanent=True) or _reason(passing, candidate, permanent=False)
@@ -118,10 +110,11 @@ def _number(value: float) -> str:
 
 
 def _schemes(task: TaskView, context: Context) -> Part | None:
-    """Schemes that no rewrite can mend."""
+    """Schemes that no rewrite can mend, but for `file`: there it depends on the path."""
     mended = context.provides
-    inputs = {name: at for name, at in task.needs.input_schemes.items() if name not in mended.input_schemes}
-    outputs = {name: at for name, at in task.needs.output_schemes.items() if name not in mended.output_schemes}
+    elsewhere_in, elsewhere_out = mended.input_schemes | {"file"}, mended.output_schemes | {"file"}
+    inputs = {name: at for name, at in task.needs.input_schemes.items() if name not in elsewhere_in}
+    outputs = {name: at for name, at in task.needs.output_schemes.items() if name not in elsewhere_out}
     if not inputs and not outputs:
         return None
 
@@ -211,36 +204,6 @@ def _parameters(task: TaskView) -> Part | None:
             return None
         text = f"does not know the strict backend_parameters {_listed(unknown)}, declares {_listed(known)}"
         return [("backend_parameters", text)]
-
-    return judge
-
-
-def _executors(task: TaskView) -> Part:
-    needed = len(task.executors)
-
-    def judge(candidate: Candidate) -> Iterable[Complaint] | None:
-        most = candidate.limits.max_executors
-        if most is None or needed <= most:
-            return None
-        return [("dialect", f"runs {most} executor(s) per task, needs {needed}")]
-
-    return judge
-
-
-def _features(task: TaskView) -> Part | None:
-    used = task.needs.features
-    if not used:
-        return None
-
-    def judge(candidate: Candidate) -> Iterable[Complaint] | None:
-        lacking = candidate.limits.unsupported
-        if lacking.isdisjoint(used):
-            return None
-        return [
-            ("dialect", f"does not support {_FEATURES[feature]} ({field})")
-            for feature, field in used.items()
-            if feature in lacking
-        ]
 
     return judge
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from middleware.types import Candidate
+from middleware.candidate import Candidate
 
 __all__ = ["canonical", "named", "same_place"]
 

@@ -15,6 +15,7 @@ __all__ = ["Feature", "Needs", "needs_of", "scheme_of"]
 Feature = Literal[
     "backend_parameters",
     "content",
+    "directory_content",
     "empty_content",
     "fractional_ram",
     "ignore_error",
@@ -28,9 +29,10 @@ Feature = Literal[
 ]
 """A part of TES that some servers reject, drop or corrupt (`Limits.unsupported`).
 
-`content` is inline content of inputs, `empty_content` an input with `content: ""`, `fractional_ram` a `ram_gb` that is
-not whole, `path_prefix` wildcards in outputs, `path_like_arguments` command arguments that change when read as a path
-(empty, `a//b`, `a/./b`, `./a`, `a/`). The others are the fields of that name.
+`content` is inline content of inputs, `directory_content` one with type DIRECTORY, `empty_content` one with
+`content: ""`, `fractional_ram` a `ram_gb` that is not whole, `path_prefix` wildcards in outputs, `path_like_arguments`
+command arguments that change when read as a path (empty, `a//b`, `a/./b`, `./a`, `a/`). The others are the fields of
+that name.
 """
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -89,6 +91,8 @@ def _of_input(item: "InputView", path: str) -> Iterator[tuple[Feature, str]]:
         yield "content", f"{path}.content"
         if not item.content:
             yield "empty_content", f"{path}.content"
+        if item.type == "DIRECTORY":
+            yield "directory_content", f"{path}.content"
 
 
 def _of_executor(executor: "ExecutorView", path: str) -> Iterator[tuple[Feature, str]]:
@@ -116,11 +120,8 @@ def _of_resources(resources: "Resources") -> Iterator[tuple[Feature, str]]:
 
 
 def _changes_as_path(argument: str) -> bool:
-    """Tell whether a server that reads arguments as paths would change this one (`/` alone it would not)."""
-    return (
-        not argument
-        or "//" in argument
-        or "/./" in argument
-        or argument.startswith("./")
-        or (argument.endswith("/") and argument != "/")
-    )
+    """Tell whether a server that reads arguments as paths would change this one (`/` and `.` alone it would not)."""
+    if argument in ("", "/"):
+        return not argument
+    first, *others = argument.split("/")
+    return (first == "." and bool(others)) or "" in others or "." in others

@@ -1,16 +1,20 @@
-"""What is known of a task's data, and the one port through which a rewrite reaches the outside.
+"""What is known of a task's data, and the ports through which a rewrite reaches the outside.
 
 The gateway gathers what can be known of inputs (DRS, sizes, storage locations, outputs of earlier tasks) in parallel
 and within a deadline *before* the chain runs, so that middleware stays pure; a silent source leaves something out and
-never raises. Making a URL that an instance can fetch happens as late as possible, by a rewrite, through `AccessPort`.
+never raises. Making a URL that an instance can fetch happens as late as possible, by a rewrite, through `AccessPort`
+and `SignerPort`.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from middleware.candidate import Basis, Coordinates
 
-__all__ = ["AccessPort", "DataObject", "Replica"]
+__all__ = ["AccessPort", "DataObject", "Permission", "Replica", "SignerPort"]
+
+Permission = Literal["read", "create", "write", "list"]
+"""What a signed URL lets whoever has it do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +56,20 @@ class AccessPort(Protocol):
             url: The input's URL as the client gave it.
             replica: The replica chosen for it, None for any.
             schemes: The URL schemes that the instance takes; None means that it does not say.
+        """
+
+
+class SignerPort(Protocol):
+    """Makes URLs of private objects that whoever has them can use for a while."""
+
+    def signed(
+        self, url: str, permissions: frozenset[Permission], seconds: float | None = None, *, below: bool = False
+    ) -> str | None:
+        """Return the URL with a signature, or None where the signer is not for it.
+
+        Args:
+            url: An object's URL without query, percent-encoded.
+            permissions: What the URL is to allow.
+            seconds: How long it is to be good; None for as long as the operator says.
+            below: The URL stands for a directory: what lies below it is to be usable too.
         """

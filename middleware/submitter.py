@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from middleware.cromwell import seen_by
 from middleware.types import Distribution, DistributionRequest, Middleware, Next, TaskView
 
 __all__ = ["LONGEST", "Submitter", "create", "recognise"]
@@ -89,9 +90,20 @@ def _bounded(text: str | None) -> str | None:
 
 
 def _cromwell(task: TaskView) -> Submitter | None:
-    """Labels as tags, `root_workflow_id` among them; paths `.../<workflow>/<run id>/call-<step>/...`."""
-    match = next((match for path in _paths(task) if (match := _CROMWELL_PATH.search(path))), None)
+    """What the Azure servers take for Cromwell's; or labels as tags, `root_workflow_id` among them, or its usual paths.
+
+    Paths are `.../<workflow>/<run id>/call-<step>/...`. The run is the root workflow's, which the tag alone names.
+    """
     run = task.tags.get("root_workflow_id")
+    seen = seen_by("tesazure", task) or seen_by("ga4gh-tes", task)
+    if seen is not None:
+        return Submitter(
+            engine="cromwell",
+            workflow_id=run or seen.workflow_id,
+            workflow_name=seen.workflow_name,
+            step=seen.call,
+        )
+    match = next((match for path in _paths(task) if (match := _CROMWELL_PATH.search(path))), None)
     if not run and (match is None or "/cromwell-executions/" not in match.string):
         return None
     workflow, own_run, call = match.groups() if match is not None else (None, None, None)

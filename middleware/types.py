@@ -14,7 +14,8 @@ from middleware.candidate import Basis, Candidate, Coordinates, Limits, Prices, 
 from middleware.immutable import immutable
 from middleware.needs import Feature, Needs
 from middleware.network import Network
-from middleware.ports import AccessPort, DataObject, Replica
+from middleware.path_mapping import PathMapping
+from middleware.ports import AccessPort, DataObject, Permission, Replica, SignerPort
 from middleware.preference import InstanceChoice, Money, Preference
 from middleware.task import ExecutorView, InputView, OutputView, Resources, TaskView
 
@@ -44,6 +45,8 @@ __all__ = [
     "Offer",
     "Outcome",
     "OutputView",
+    "PathMapping",
+    "Permission",
     "Preference",
     "Prices",
     "Provides",
@@ -51,6 +54,7 @@ __all__ = [
     "Replica",
     "Reported",
     "Resources",
+    "SignerPort",
     "Staging",
     "TaskView",
     "TraceEntry",
@@ -176,6 +180,8 @@ class Provides:
     """URL schemes of inputs that are turned into ones the chosen instance takes."""
     output_schemes: frozenset[str] = frozenset()
     """URL schemes of outputs, likewise."""
+    paths: tuple[PathMapping, ...] = ()
+    """Bare paths of inputs and outputs that are turned into URLs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,9 +250,11 @@ class Context:
     """Routing metadata that outer steps have added."""
     access: AccessPort | None = None
     """For rewrites only."""
+    signers: Mapping[str, SignerPort] = field(default_factory=dict, repr=False)
+    """By the names that the operator gave them; for rewrites only."""
 
     def __post_init__(self) -> None:
-        for name in ("rates", "offers", "data", "zones", "metadata"):
+        for name in ("rates", "offers", "data", "zones", "metadata", "signers"):
             object.__setattr__(self, name, immutable(getattr(self, name)))
 
 

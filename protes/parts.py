@@ -152,6 +152,7 @@ def _handlers(parts: Services, learning: Learning, gate: Gate) -> Mapping[str, H
         clock,
         parts.sources.remember,
         settings.dispatch.requeue_stuck_seconds,
+        parts.sources.completed,
     )
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
     jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)

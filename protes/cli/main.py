@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_servers(commands)
     _add_remote(commands)
+    _add_azure(commands)
     return parser
 
 
@@ -107,3 +108,30 @@ def _add_changes(instances: argparse.ArgumentParser) -> None:
     text = "register an instance: a GA4GH ExternalService as JSON, - for standard input (needs PROTES_OPERATOR_TOKEN)"
     change.add_argument("--register", metavar="FILE", help=text)
     change.add_argument("--remove", metavar="ID", help="remove a registration (needs PROTES_OPERATOR_TOKEN)")
+
+
+def _add_azure(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "provision an Azure Batch TES (tesazure)"
+    azure = commands.add_parser("azure", help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+    for name, text in (
+        ("provision", "have the server create its Azure resources"),
+        ("provision-status", "print how far that is"),
+    ):
+        # No abbreviations: `--secret VALUE` must not pass for the name of a file.
+        command = azure.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.add_argument("--url", required=True, help="the server, https://host")
+        command.add_argument("--force-http", action="store_true", help="send and fetch secrets over plain http")
+        command.add_argument("--json", action="store_true", help="print JSON")
+        command.set_defaults(command=_later("azure", name.replace("-", "_")))
+        if name == "provision-status":
+            command.add_argument("id", metavar="ID", help="what `provision` printed")
+            command.add_argument("--keys-file", metavar="FILE", help="write the keys to a new file with mode 0600")
+    provision = azure.choices["provision"]
+    provision.add_argument("--client-id", metavar="ID", help="of the service principal (AZURE_CLIENT_ID)")
+    text = "its secret, or all of it as JSON (else AZURE_CLIENT_SECRET and AZURE_TENANT_ID)"
+    provision.add_argument("--secret-file", metavar="FILE", help=text)
+    provision.add_argument("--subscription", metavar="ID", help="where to create (AZURE_SUBSCRIPTION_ID)")
+    for name in ("--resource-group", "--location", "--storage-account", "--storage-sku", "--batch-account"):
+        provision.add_argument(name, metavar="NAME", help="where not given, the server chooses")
+    provision.add_argument("--wait", action="store_true", help="wait for the end")
+    provision.add_argument("--timeout", type=float, default=3600, help="seconds to wait at most (3600)")

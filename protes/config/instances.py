@@ -1,19 +1,57 @@
 """Settings of instances and of the registries that list them."""
 
+from ipaddress import ip_address
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from protes.config.base import Latitude, Longitude, Money, Name, Rate, Seconds, Section
+from protes.tes.dialects.table import dialect_named
+
+_AZURE_LOGIN = "https://login.microsoftonline.com"
+_OF_OAUTH2 = (
+    "token_url",
+    "allow_http_token_url",
+    "tenant",
+    "client_id",
+    "client_authentication",
+    "resource",
+    "scope",
+    "audience",
+    "token_ca_file",
+)
+"""Settings that say something of OAuth2 only."""
 
 
 class Credentials(Section):
     """How the gateway shows itself to an instance; secrets come from the environment or a file, never inline."""
 
-    type: Literal["none", "basic", "bearer"] = Field("none", description="Kind of credential.")
+    type: Literal["none", "basic", "bearer", "oauth2"] = Field(
+        "none", description="Kind of credential; `oauth2` stands for OAuth2 client credentials."
+    )
     username: str | None = Field(None, description="User name for `basic`.")
-    secret_env: str | None = Field(None, description="Environment variable that holds the password or token.")
-    secret_file: str | None = Field(None, description="File that holds the password or token.")
+    secret_env: str | None = Field(
+        None, description="Environment variable that holds the password, the token or the client's secret."
+    )
+    secret_file: str | None = Field(None, description="File that holds the password, the token or the client's secret.")
+    token_url: str | None = Field(None, description="`oauth2`: the token endpoint, https unless it is on loopback.")
+    allow_http_token_url: bool = Field(False, description="`oauth2`: send the secret over plain http all the same.")
+    tenant: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$",
+        description="`oauth2`: the Azure tenant, in the place of token_url: v1.0 with `resource`, v2.0 with `scope`.",
+    )
+    client_id: str | None = Field(None, min_length=1, description="`oauth2`: the id of the gateway as a client.")
+    client_authentication: Literal["post", "basic"] = Field(
+        "post", description="`oauth2`: send id and secret in the form, or as HTTP Basic."
+    )
+    resource: str | None = Field(None, min_length=1, description="`oauth2`: whom the token is for (Azure v1.0).")
+    scope: str | None = Field(None, min_length=1, description="`oauth2`: what the token is for, words with spaces.")
+    audience: str | None = Field(None, min_length=1, description="`oauth2`: whom the token is for (Auth0, Keycloak).")
+    token_ca_file: str | None = Field(
+        None, description="`oauth2`: CA bundle that the token server's certificate is checked with."
+    )
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Credentials":
@@ -21,7 +59,56 @@ class Credentials(Section):
             raise ValueError("give exactly one of secret_env and secret_file")
         if self.type == "basic" and not self.username:
             raise ValueError("basic needs a username")
+        if self.type == "oauth2":
+            self._check_oauth2()
+        else:
+            self._refuse_settings_of_oauth2()
         return self
+
+    def token_endpoint(self) -> str:
+        """Return where tokens are asked for; "" for another type than `oauth2`."""
+        if self.tenant is None:
+            return self.token_url or ""
+        version = "" if self.resource is not None else "v2.0/"
+        return f"{_AZURE_LOGIN}/{self.tenant}/oauth2/{version}token"
+
+    def _refuse_settings_of_oauth2(self) -> None:
+        fields = type(self).model_fields
+        for name in _OF_OAUTH2:
+            if getattr(self, name) != fields[name].default:
+                raise ValueError(f"{name} is for type oauth2 only")
+
+    def _check_oauth2(self) -> None:
+        if self.client_id is None:
+            raise ValueError("oauth2 needs a client_id")
+        if (self.token_url is None) == (self.tenant is None):
+            raise ValueError("oauth2 needs exactly one of token_url and tenant")
+        if self.tenant is not None and ((self.resource is None) == (self.scope is None) or self.audience is not None):
+            raise ValueError("with a tenant goes exactly one of resource (v1.0) and scope (v2.0), and no audience")
+        if self.token_url is not None:
+            _check_token_url(self.token_url, allow_http=self.allow_http_token_url)
+
+
+def _check_token_url(url: str, *, allow_http: bool) -> None:
+    """Refuse a token endpoint that a secret should not be sent to; no text repeats it."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port == 0 or parts.scheme not in ("http", "https"):
+        raise ValueError("token_url starts with https:// and names a host")
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError("token_url has neither credentials nor a fragment")
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise ValueError("token_url starts with https://; allow_http_token_url lets the secret go over plain http")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Prices(Section):
@@ -91,6 +178,13 @@ class InstanceSettings(Declared):
     )
     drain: bool = Field(False, description="Take no new tasks there; what runs there is relayed.")
     verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
+
+    @field_validator("dialect")
+    @classmethod
+    def _is_known(cls, dialect: str | None) -> str | None:
+        if dialect is not None:
+            dialect_named(dialect)
+        return dialect
 
 
 class RegistrySettings(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from middleware import parse_weight
-from protes.config.base import Currency, Latitude, Longitude, Money, Rate, Seconds, Section, Zone
+from protes.config.base import Currency, Latitude, Longitude, Money, Name, Rate, Seconds, Section, Zone
 
 
 class StepSettings(Section):
@@ -93,6 +93,34 @@ class DrsServerSettings(Section):
     zone: Zone | None = Field(None, description="Zone of replicas that name none.")
 
 
+class SignerSettings(Section):
+    """A storage account of Azure whose objects are reached by signed URLs (SAS) that the gateway makes."""
+
+    name: Name = Field(description="By which a mapping of `rewrite_paths` refers to it.")
+    account: str = Field(pattern=r"^[a-z0-9]{3,24}$", description="Name of the storage account.")
+    container: str | None = Field(
+        None, pattern=r"^[a-z0-9$](-?[a-z0-9])*$", description="Sign for this container only; for all by default."
+    )
+    key_env: str | None = Field(None, description="Environment variable with the account key.")
+    key_file: str | None = Field(None, description="File with the account key.")
+    endpoint: str | None = Field(
+        None, description="Base URL of the blob service; by default `https://<account>.blob.core.windows.net`."
+    )
+    allow_http: bool = Field(False, description="Allow an `http` endpoint, and signed URLs to be used without TLS.")
+    expire_seconds: float = Field(172_800.0, ge=60, le=604_800, description="How long a signed URL is good at most.")
+    logs_of: tuple[Name, ...] = Field(
+        (), description="Ids of ga4gh-tes instances whose logs are in this account: they are read and shown as text."
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "SignerSettings":
+        if (self.key_env is None) == (self.key_file is None):
+            raise ValueError("give exactly one of key_env and key_file")
+        if self.endpoint is not None and not self.endpoint.startswith("https://" if not self.allow_http else "http"):
+            raise ValueError("the endpoint starts with https:// (or http://, with allow_http)")
+        return self
+
+
 class SourceSettings(Section):
     """What is asked about inputs before an instance is chosen; silence degrades an estimate, never a task."""
 
@@ -110,6 +138,14 @@ class SourceSettings(Section):
     keep_seconds: Seconds = Field(600.0, description="How long an answer is used again.")
     keep_entries: int = Field(10_000, ge=1, description="Answers kept at most.")
     outputs_keep_seconds: Seconds = Field(2_592_000.0, description="How long outputs of tasks are remembered.")
+    signers: tuple[SignerSettings, ...] = Field((), description="Storage accounts that URLs are signed for.")
+
+    @field_validator("signers")
+    @classmethod
+    def _names_differ(cls, signers: tuple[SignerSettings, ...]) -> tuple[SignerSettings, ...]:
+        if len({each.name for each in signers}) != len(signers):
+            raise ValueError("two signers have the same name")
+        return signers
 
 
 class LearningSettings(Section):

@@ -50,7 +50,7 @@ class Clients:
         self._settings = settings
         self._clock = clock
         self._credentials: dict[CredentialSettings, Credentials] = {}
-        self._read(settings, environ)
+        self._read(settings, environ, clock)
         self._left = previous.configured() if previous is not None else {}
         self._configured = {
             key_of(each.url): (
@@ -97,12 +97,12 @@ class Clients:
             self._transports.clear()
             self._clients.clear()
 
-    def _read(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def _read(self, settings: Settings, environ: Mapping[str, str], clock: Clock) -> None:
         for each in settings.instances:
             where = f"custom.instances: {each.id}: credentials"
-            self._credentials[each.credentials] = credentials_of(each.credentials, environ, where)
+            self._credentials[each.credentials] = credentials_of(each.credentials, environ, where, clock)
         for name, named in settings.credentials.items():
-            self._credentials[named] = credentials_of(named, environ, f"custom.credentials: {name}")
+            self._credentials[named] = credentials_of(named, environ, f"custom.credentials: {name}", clock)
         self._credentials[NO_CREDENTIALS] = NoCredentials()
 
     def _timeouts(self, wanted: Timeouts) -> Timeouts:

@@ -78,7 +78,6 @@ def _candidate(instance: KnownInstance, kept: _Kept, learned: InstanceFigures, r
 
 def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
     said, own = instance.limits, dialect.limits
-    named = instance.probed.backend_parameters if instance.probed else ()
     # What service-info names as storage is unreliable (STANDARDS.md 2), but nobody copies drs:// from an example.
     takes_drs = any(each.lower().startswith("drs:") for each in instance.storage)
     inputs = _lower(said.input_schemes) or own.input_schemes
@@ -90,11 +89,27 @@ def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
         takes_drs=takes_drs,
         output_schemes=_lower(said.output_schemes) or own.output_schemes,
         zones=frozenset(said.zones) if said.zones is not None else None,
-        backend_parameters=_said(said.backend_parameters) or _said(named) or own.backend_parameters,
+        backend_parameters=_parameters(instance, dialect),
         max_executors=own.max_executors,
+        max_document_bytes=own.max_document_bytes,
+        max_runtime_seconds=own.max_runtime_seconds,
+        path_root=own.path_root,
         token_kinds=_lower(said.token_kinds),
         unsupported=cast("frozenset[Feature]", own.unsupported),
+        own_paths=own.own_paths,
+        own_paths_rule=own.own_paths_rule,
     )
+
+
+def _parameters(instance: KnownInstance, dialect: Dialect) -> frozenset[str] | None:
+    """Keys that it takes where a task insists on them; none where its dialect is sent no parameters at all."""
+    if "backend_parameters" not in dialect.takes_fields:
+        return frozenset()
+    named = instance.probed.backend_parameters if instance.probed else ()
+    known = _said(instance.limits.backend_parameters) or _said(named) or dialect.limits.backend_parameters
+    if known is None:
+        return None
+    return known | {alias for alias, right in dialect.limits.parameter_aliases if right in known}
 
 
 def _prices(instance: KnownInstance) -> Prices | None:

@@ -153,7 +153,8 @@ class Planner:
             ChainError: a rewrite failed that may not be skipped.
         """
         candidate = self._shown.of(chosen.instance)
-        context = replace(plan.context, offers={candidate.id: chosen.offer}, access=self._sources)
+        offers = {candidate.id: chosen.offer}
+        context = replace(plan.context, offers=offers, access=self._sources, signers=self._sources.signers)
         rewritten = self._chain(record).rewrite(plan.task, candidate, context).task
         if rewritten == plan.task:
             return json.loads(record.document)  # type: ignore[no-any-return]

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from protes.clock import Clock
 from protes.config.settings import RelaySettings
@@ -15,9 +17,13 @@ from protes.store.records import NOT_STARTED, Attempt, TaskRecord, Transition
 from protes.tes.client import InstanceClient
 from protes.tes.dialects.base import Dialect
 from protes.tes.errors import DownstreamError, TaskMissing, TimedOut, Unreachable
+from protes.tes.read import SeenTask
 from protes.tes.states import State
 
 logger = logging.getLogger(__name__)
+
+Complete = Callable[[TaskRecord, Attempt, Mapping[str, Any], int], Mapping[str, Any]]
+"""Makes a log complete: of a task, its attempt that has ended, its log as read, and the bytes of a text at most."""
 
 _PAGE = 500
 _SAVE_EVERY = 50
@@ -50,6 +56,7 @@ class Sweeper:
         clock: Clock,
         finished: Callable[[Sequence[TaskRecord]], None] = lambda _: None,
         stuck_after_seconds: float | None = None,
+        complete: Complete | None = None,
     ) -> None:
         """Sweep with the federation's clients.
 
@@ -62,6 +69,7 @@ class Sweeper:
             finished: told of tasks that have ended, once they are stored.
             stuck_after_seconds: a task that its instance has not started after so long becomes due, so that dispatch
                 may take it back; None: never.
+            complete: asked for the logs of tasks that have ended, before they are stored; must be quick, and not raise.
         """
         self._settings = settings
         self._tasks = tasks
@@ -70,6 +78,7 @@ class Sweeper:
         self._clock = clock
         self._finished = finished
         self._stuck_after_seconds = stuck_after_seconds
+        self._complete = complete
         # Where the last sweep of an instance ran out of time; a hint, like all that a process remembers by itself.
         self._left_off: dict[str, str] = {}
 
@@ -162,18 +171,27 @@ class Sweeper:
             if first.transition is not None:
                 yield first.transition
             if first.fetch:
-                ended = final(record, attempt, full or client.get(task_id, "FULL"), client.dialect)
+                seen = self._completed(record, attempt, full or client.get(task_id, "FULL"))
+                ended = final(record, attempt, seen, client.dialect)
                 yield self._watched(record, attempt, ended, over=ended.again)
             elif state in NOT_STARTED and self._is_stuck(record, client.dialect):
                 yield Transition(record.id, attempt.n, state, due=True)
         except TaskMissing:
-            seen = missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
-            yield self._watched(record, attempt, seen, over=seen.finished)
+            gone = missing(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
+            yield self._watched(record, attempt, gone, over=gone.finished)
         except DownstreamError as error:
             self._federation.health.failed(attempt.instance_url, error, reading=True)
             logger.info("looking at task %s at %s failed: %s", record.id, attempt.instance_id, error.text)
             raise InstanceFailing(error) from error
         self._federation.health.succeeded(attempt.instance_url, reading=True)
+
+    def _completed(self, record: TaskRecord, attempt: Attempt, seen: SeenTask) -> SeenTask:
+        if self._complete is None or seen.log is None or not seen.state.finished:
+            return seen
+        # Active tasks come without their documents, which tell under which URLs the client knows its outputs.
+        whole = self._tasks.get(record.id) if seen.log.get("outputs") and not record.document else None
+        log = self._complete(whole or record, attempt, seen.log, self._settings.log_tail_bytes)
+        return replace(seen, log=dict(log))
 
     def _watched(self, record: TaskRecord, attempt: Attempt, seen: Transition, *, over: bool) -> Transition:
         """Have a copy looked after that should be no more, from before its attempt is over."""

@@ -3,26 +3,31 @@
 Silence degrades a figure, never a task: nothing here raises but for the store. Whatever was asked is kept for a while.
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from middleware import DataObject, Replica, Reported, TaskView
 from middleware.needs import scheme_of
 from protes.clock import Clock
 from protes.config.planning import LocationSettings, SourceSettings
 from protes.sources.asking import Asker
+from protes.sources.blob_logs import DIALECT as LOGS_ARE_BLOBS
+from protes.sources.blob_logs import BlobLogs, LogSigner
 from protes.sources.cache import Cache
 from protes.sources.drs import DrsClient
 from protes.sources.locations import Locations
+from protes.sources.output_urls import with_own_urls
 from protes.sources.outputs import Made, Outputs
+from protes.sources.signing import BlobSigner
 from protes.sources.sizes import http_size
 from protes.sources.task_info import InstanceCaller, TaskInfo, question
 from protes.sources.web import Silent, Web
 from protes.store.protocols import Records, StoreError
-from protes.store.records import TaskRecord
+from protes.store.records import Attempt, TaskRecord
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +61,11 @@ class Facts:
 
 
 class Sources:
-    """All sources together. Safe under threads. An `AccessPort` for rewrites."""
+    """All sources together. Safe under threads. An `AccessPort` for rewrites.
+
+    Attributes:
+        signers: makers of signed URLs, by name; for rewrites too.
+    """
 
     def __init__(
         self,
@@ -70,7 +79,7 @@ class Sources:
         """Ask nothing yet.
 
         Raises:
-            ConfigError: a token is not in the environment, or a URL is none.
+            ConfigError: a token or a key is not where it should be, or a URL is none.
         """
         self._settings = settings
         self._clock = clock
@@ -83,6 +92,11 @@ class Sources:
         self._outputs = Outputs(records, clock, settings.outputs_keep_seconds)
         self._task_info = TaskInfo(instances, records, clock, entries, keep)
         self._asker = Asker(settings.parallel)
+        self.signers: Mapping[str, BlobSigner] = {
+            each.name: BlobSigner(each, clock, environ) for each in settings.signers
+        }
+        logs = [LogSigner(self.signers[each.name], frozenset(each.logs_of)) for each in settings.signers]
+        self._blob_logs = BlobLogs(logs, self._web, clock, settings.wait_seconds)
 
     def known(self, task: TaskView) -> Facts:
         """Return what is known already; nobody is asked."""
@@ -130,6 +144,25 @@ class Sources:
             self._outputs.remember(finished)
         except StoreError as error:
             logger.warning("where outputs of %d tasks went is not remembered: %s", len(finished), error)
+
+    def completed(
+        self, record: TaskRecord, attempt: Attempt, log: Mapping[str, Any], tail_bytes: int
+    ) -> Mapping[str, Any]:
+        """Return the log of a task that has ended as its client should see it.
+
+        Outputs have the client's URLs, and the content of blobs stands in place of their URLs where it can be had now.
+
+        Args:
+            record: the task, with its document where the log lists outputs.
+            attempt: the one that has ended.
+            log: its `tesTaskLog` as the instance shows it.
+            tail_bytes: of stdout and stderr at most, from the end.
+        """
+        if record.document and log.get("outputs"):
+            log = with_own_urls(json.loads(record.document).get("outputs", ()), log)
+        if attempt.dialect != LOGS_ARE_BLOBS:
+            return log
+        return self._blob_logs.filled(attempt.instance_id, log, tail_bytes)
 
     def close(self) -> None:
         """Ask nothing more."""

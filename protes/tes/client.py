@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from protes.clock import Clock
 from protes.tes.build import ATTEMPT_TAG
+from protes.tes.cancelled import Cancelled
 from protes.tes.dialects.base import Dialect, View
 from protes.tes.errors import (
     BadAnswer,
@@ -20,14 +21,16 @@ from protes.tes.errors import (
 )
 from protes.tes.paging import Query, Walk
 from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, read_id
+from protes.tes.states import State
 from protes.tes.transport import Transport
 from protes.tes.urls import segment
 
-_SEARCH_PAGE_SIZE = 256
 _SEARCH_MAX_PAGES = 100
 _SCAN_MAX_PAGES = 3
 _MOST_COPIES = 8
 """A marker is sent once; a search that finds more than this has not been heeded."""
+
+_FORBIDDEN = 403
 
 _Result = TypeVar("_Result")
 
@@ -72,6 +75,7 @@ class InstanceClient:
         self._transport = transport
         self._clock = clock
         self._tail_bytes = tail_bytes
+        self._cancelled = Cancelled()
 
     def __repr__(self) -> str:
         return f"InstanceClient({self._transport.base_url!r}, {self.dialect.name!r})"
@@ -126,6 +130,9 @@ class InstanceClient:
             task_id: the instance's id.
             view: FULL brings stdout, stderr and system logs.
 
+        Returns:
+            What it shows; CANCELED, without a log, where it says that it has lost the task since `cancel` was called.
+
         Raises:
             TaskMissing: the instance says there is no such task.
             BadAnswer: too big (`too_big`: a smaller view may do), or the answer is about another task.
@@ -137,7 +144,9 @@ class InstanceClient:
             try:
                 answer = self._transport.get(path, [("view", view)])
             except (Refused, ServerFault) as error:
-                raise self._missing(error) from None
+                if task_id in self._cancelled and self.dialect.is_cancelled(error):
+                    return SeenTask(task_id, State.CANCELED)
+                raise self._meaning(error) from None
             with self._named():
                 return self.dialect.read(answer.json(), self._tail_bytes)
 
@@ -191,7 +200,7 @@ class InstanceClient:
         try:
             ids = [
                 read_id(entry)
-                for entries in walk.pages(query[dialect.searchable], _SEARCH_PAGE_SIZE)
+                for entries in walk.pages(query[dialect.searchable], dialect.search_page_size)
                 for entry in entries
                 if dialect.carries(entry, marker)
             ]
@@ -202,16 +211,22 @@ class InstanceClient:
     def cancel(self, task_id: str) -> None:
         """Ask for a task to be cancelled. The reply decides nothing, so every HTTP answer but "missing" is well.
 
+        Where that would destroy what an ended task has left, it is looked at first, and let be if it has ended.
+
         Raises:
             TaskMissing: the instance says there is no such task.
             Unreachable, TimedOut, ConnectionLost: ask again; it may have acted.
+            DownstreamError: any other but NotSent, where it is looked at first: nothing was asked for.
         """
+        if self.dialect.look_before_cancel and self.get(task_id).state.finished:
+            return
+        self._cancelled.add(task_id)
         try:
             self._transport.post(f"/tasks/{segment(task_id)}:cancel")
         except (Refused, ServerFault) as error:
-            missing = self._missing(error)
-            if isinstance(missing, TaskMissing):
-                raise missing from None
+            meaning = self._meaning(error)
+            if isinstance(meaning, TaskMissing) and not self.dialect.is_cancelled(error):
+                raise meaning from None
         except (Throttled, BadAnswer):
             return
 
@@ -239,8 +254,13 @@ class InstanceClient:
             error.instance = self.base_url
             raise
 
-    def _missing(self, error: Refused | ServerFault) -> DownstreamError:
-        return TaskMissing(instance=self.base_url) if self.dialect.is_missing(error) else error
+    def _meaning(self, error: Refused | ServerFault) -> DownstreamError:
+        """What an answer about one task means in this dialect."""
+        if self.dialect.is_missing(error):
+            return TaskMissing(instance=self.base_url)
+        if self.dialect.is_forbidden(error):
+            return Refused(_FORBIDDEN, error.detail, instance=self.base_url)
+        return error
 
     def _fetch(self, view: View) -> Callable[[Query], object]:
         """What asks for one page of tasks."""

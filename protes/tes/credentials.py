@@ -1,7 +1,7 @@
 """How the gateway shows itself to an instance.
 
-A kind of credentials is anything with `authorization()` and `secrets()`; a new one (a token that is fetched and
-refreshed, for example) needs nothing else.
+A kind of credentials is anything with `authorization()`, `refused()` and `secrets()`: those that never change are here,
+tokens that are fetched and renewed in `oauth2.py`.
 """
 
 import base64
@@ -11,22 +11,48 @@ from typing import Protocol
 from pydantic import SecretStr
 
 
+class NoToken(Exception):
+    """There is nothing to show an instance at the moment, so nothing was sent to it; the text has no secrets."""
+
+
 class Credentials(Protocol):
     """What a transport needs to know of credentials. The `repr` of an implementation shows no secret."""
 
-    def authorization(self) -> str | None:
-        """Return the value of the Authorization header, or None for none."""
+    def authorization(self, until: float | None = None) -> str | None:
+        """Return the value of the Authorization header, or None for none; called for each request.
+
+        Args:
+            until: monotonic time to be back by, for credentials that have to be fetched.
+
+        Raises:
+            NoToken: they cannot be had at the moment.
+        """
+
+    def refused(self, authorization: str) -> bool:
+        """Note that an instance answered 401 to this value; return whether the next one is worth another try."""
 
     def secrets(self) -> tuple[str, ...]:
         """Return the texts that must never be shown, for redaction."""
 
 
+class _Unchanging:
+    """Credentials that stay what they are, whoever refuses them."""
+
+    __slots__ = ()
+
+    def refused(self, authorization: str) -> bool:
+        """Return False: the next value would be the same."""
+        del authorization
+        return False
+
+
 @dataclass(frozen=True, slots=True)
-class NoCredentials:
+class NoCredentials(_Unchanging):
     """The instance is open."""
 
-    def authorization(self) -> str | None:
+    def authorization(self, until: float | None = None) -> str | None:
         """Return None."""
+        del until
         return None
 
     def secrets(self) -> tuple[str, ...]:
@@ -35,7 +61,7 @@ class NoCredentials:
 
 
 @dataclass(frozen=True, slots=True)
-class BasicCredentials:
+class BasicCredentials(_Unchanging):
     """HTTP Basic (RFC 7617) in UTF-8, sent without waiting for a challenge (DIALECTS.md 2.7 rule 4).
 
     Attributes:
@@ -56,8 +82,9 @@ class BasicCredentials:
             raise ValueError("a user name for HTTP Basic has no colon")
         _require_printable(self.username + self.password.get_secret_value())
 
-    def authorization(self) -> str | None:
+    def authorization(self, until: float | None = None) -> str | None:
         """Return `Basic` and the encoded pair."""
+        del until
         return f"Basic {self._encoded()}"
 
     def secrets(self) -> tuple[str, ...]:
@@ -69,7 +96,7 @@ class BasicCredentials:
 
 
 @dataclass(frozen=True, slots=True)
-class BearerToken:
+class BearerToken(_Unchanging):
     """A fixed bearer token (RFC 6750)."""
 
     token: SecretStr
@@ -85,8 +112,9 @@ class BearerToken:
             raise ValueError("a bearer token is ASCII text without spaces")
         _require_printable(value)
 
-    def authorization(self) -> str | None:
+    def authorization(self, until: float | None = None) -> str | None:
         """Return `Bearer` and the token."""
+        del until
         return f"Bearer {self.token.get_secret_value()}"
 
     def secrets(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from protes.tes.errors import (
 from protes.tes.redaction import redact
 
 _DETAIL_CHARACTERS = 300
-_DETAIL_FIELDS = ("detail", "message", "messages", "error", "errors", "title", "msg")
+_DETAIL_FIELDS = ("error_description", "detail", "message", "messages", "error", "errors", "title", "msg")
 _LONGEST_RETRY_AFTER_SECONDS = 86400.0
 
 AFTER_SENDING: Mapping[type[Exception], type[DownstreamError]] = {

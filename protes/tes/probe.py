@@ -56,13 +56,16 @@ def probe(transport: Transport) -> Probe:
             continue
         base = _redirected(answer, base, path)
         if info:
-            return Probe(base, fingerprint(info, answer.headers).name, info, gateway_id(answer.headers))
-        seen.empty = seen.empty or base
+            return Probe(base, fingerprint(info, answer.headers, path).name, info, gateway_id(answer.headers))
+        seen.empty = seen.empty or (base, path)
     if seen.refused:
         headers = {GATEWAY_HEADER: seen.gateway_id} if seen.gateway_id else {}
         dialect = fingerprint({}, headers).name
         return Probe(_likeliest(transport.base_url), dialect, {}, seen.gateway_id, auth_required=True)
-    bare = seen.empty or _listing_base(transport, seen)
+    if seen.empty is not None:
+        base, path = seen.empty
+        return Probe(base, fingerprint({}, {}, path).name, {})
+    bare = _listing_base(transport, seen)
     if bare is not None:
         return Probe(bare, fingerprint({}, {}).name, {})
     raise seen.fault or BadAnswer("no TES API found at any known path", instance=transport.base_url)
@@ -75,7 +78,7 @@ class _Seen:
         self.refused = False
         self.gateway_id: str | None = None
         self.fault: ServerFault | None = None
-        self.empty: str | None = None
+        self.empty: tuple[str, str] | None = None
 
     def get(self, transport: Transport, path: str, *query: tuple[str, str]) -> Answer | None:
         """One try; None where another path may do better."""

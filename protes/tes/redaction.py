@@ -1,13 +1,29 @@
-"""Takes secrets out of text that came from elsewhere before it reaches a log, an error or a task."""
+"""Takes secrets out of text that came from elsewhere before it reaches a log, an error or a task.
+
+For messages of servers alone: what a task wrote itself (stdout, stderr) is never changed. URLs may be in it as they
+are, percent-encoded (once or more often) or in JSON, itself perhaps within a string. Rather too much is masked than too
+little, but in a URL only what is secret: host, path and the times of a signature help whoever reads the message.
+"""
 
 import re
 
-_USERINFO = re.compile(r"(?<=://)[^/\s@\"']+@")
-_PARAMETER = re.compile(
-    r"(?i)\b([\w.-]*(?:sig|signature|secret|password|passwd|token|credential|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)"
-    r"(?!\s)[^&\s,;\"']+"
+_ENCODED = r"%(?:25)*"
+_QUOTE = r"\\*[\"']?"
+_NAMES = (
+    r"(?=[abcmpst])(?:sig(?:nature)?|secret|password|passwd|passphrase|pwd|token|credentials?|client[_-]?assertion"
+    r"|(?:api|access|account|shared|secret|storage|batch|private|master|subscription)[_-]?key)"
 )
-_SCHEME = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/._~=-]{6,}")
+"""The letters ahead are those that a name begins with: most places are passed without a look at each name."""
+_VALUE = r"(?:\\+\"(?:[^\"\\]|\\(?!\"))*|\"(?:[^\"\\]|\\.)*|'[^']*|(?!\s)[^&\s,;\"']+)"
+
+_USERINFO = re.compile(r"(?<=://)[^/?#\s\"']+@")
+_ENCODED_USERINFO = re.compile(
+    rf"(?i)({_ENCODED}3A{_ENCODED}2F{_ENCODED}2F)(?:(?!{_ENCODED}(?:2F|3F|23))[^/?#&\s\"'])+({_ENCODED}40)"
+)
+_HEADER = re.compile(rf"(?i)\b(authorization|(?:set-)?cookie)({_QUOTE}\s*[=:]\s*{_QUOTE})(?!\s)[^\r\n\"'\\]+")
+_SCHEME = re.compile(rf"(?i)\b(basic|bearer)(?:\s+|\+|{_ENCODED}20)[A-Za-z0-9+/._~=%-]{{6,}}")
+_PARAMETER = re.compile(rf"(?i)({_NAMES}{_QUOTE}\s*[=:]\s*){_VALUE}")
+_ENCODED_PARAMETER = re.compile(rf"(?i)({_NAMES}{_ENCODED}3D)(?:(?!{_ENCODED}26)[^&\s,;\"'])+")
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -17,8 +33,20 @@ def redact(text: str, *secrets: str) -> str:
         text: any text.
         secrets: values that must not occur in the result; empty ones are ignored.
     """
-    for secret in filter(None, secrets):
+    # The longest first: one may be the beginning of another.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
     text = _USERINFO.sub("***@", text)
+    text = _ENCODED_USERINFO.sub(r"\1***\2", text)
+    text = _HEADER.sub(r"\1\2***", text)
     text = _SCHEME.sub(r"\1 ***", text)
-    return _PARAMETER.sub(r"\1***", text)
+    text = _PARAMETER.sub(_masked, text)
+    return _ENCODED_PARAMETER.sub(r"\1***", text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    """Keep the quote before a value; the one after it is no part of the match."""
+    name = match[1]
+    value = match[0][len(name) :]
+    opening = re.match(r"\\*[\"']", value)
+    return name + (opening[0] if opening else "") + "***"

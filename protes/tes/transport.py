@@ -1,6 +1,7 @@
 """HTTP to one instance: deadlines, caps, credentials, redirects (DESIGN.md section 5, "Downstream client").
 
-- Nothing is ever sent twice, but for a GET whose pooled connection turned out to be closed: once more, on a new one.
+- Nothing is ever sent twice, but for a GET: once more on a new connection where the pooled one turned out to be closed,
+  and once more with other credentials where they can be renewed and the first were refused (401).
 - A POST has a connection of its own making: on a pooled one, a server that closes idle connections would now and then
   make an unknown outcome out of nothing. The connection serves GETs afterwards.
 - A redirect of a POST is not followed. Of a GET at most three are, on the same host (an upgrade to https included).
@@ -13,30 +14,30 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import requests
 
 from protes.clock import Clock, SystemClock
 from protes.tes.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
-from protes.tes.credentials import Credentials, NoCredentials
+from protes.tes.credentials import Credentials, NoCredentials, NoToken
 from protes.tes.dialects.table import gateway_id
 from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
 from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, Unreachable
+from protes.tes.sessions import CHUNK_BYTES, error_body, new_session
 from protes.tes.timeouts import Timeouts
-from protes.tes.urls import SCHEMES, canonical, same_server
-from protes.tes.wire import CURRENT, DeadlineAdapter, Exchange
+from protes.tes.urls import canonical, same_server
+from protes.tes.wire import CURRENT, Exchange
 
 _log = logging.getLogger(__name__)
 
-_CHUNK_BYTES = 64 * 1024
 _GET_MAX_IDLE_SECONDS = 60.0
 _NO_REUSE = -1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Answer:
         url: where it came from, after redirects.
         instance: base URL of the instance, for errors.
         post: it answers a POST, for errors.
+        renewed: it refuses credentials that have been renewed, or can be.
     """
 
     status: int
@@ -58,6 +60,7 @@ class Answer:
     url: str
     instance: str
     post: bool
+    renewed: bool = False
 
     def json(self) -> Any:
         """Return the body as JSON, whatever its Content-Type (Funnel sends text/plain).
@@ -71,14 +74,6 @@ class Answer:
             kind = "HTML" if self.body.lstrip()[:1] == b"<" else "something"
             text = f"answered {self.status} with {kind} that is not JSON"
             raise BadAnswer(text, instance=self.instance, ambiguous=self.post) from None
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone: told not to follow, requests would still read their bodies, uncapped."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        del resp
-        return None
 
 
 class Transport:
@@ -125,12 +120,7 @@ class Transport:
         self._clock = clock or SystemClock()
         self._guard = AddressGuard(allow_address, resolver) if allow_address is not None else None
         self._until = until
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.verify = verify
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in SCHEMES:
-            self._session.mount(f"{scheme}://", DeadlineAdapter(pool_size))
+        self._session = new_session(pool_size, verify)
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
@@ -174,6 +164,8 @@ class Transport:
         url = self.base_url + path
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._get_once_or_again(url, query, deadline)
+            if answer.renewed:
+                answer = self._get_once_or_again(url, query, deadline)
             if answer.status not in _REDIRECTS:
                 return self._checked(answer)
             url, query = self._target(answer), ()
@@ -184,6 +176,7 @@ class Transport:
         path: str,
         document: Mapping[str, Any] | None = None,
         *,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         before_send: Callable[[], None] | None = None,
     ) -> Answer:
@@ -192,6 +185,7 @@ class Transport:
         Args:
             path: as for `get`.
             document: sent as JSON; None sends an empty body.
+            form: sent as a web form, in the place of a document.
             headers: further ones.
             before_send: called when the connection stands, right before the first byte leaves; may raise to stop.
 
@@ -199,10 +193,14 @@ class Transport:
             DownstreamError: any of them but TaskMissing, `ambiguous` where the instance may have acted.
             ValueError: the document has a number that JSON does not know.
         """
-        data = None if document is None else json.dumps(document, allow_nan=False).encode("ascii")
+        kind, data = "application/json", None
+        if form is not None:
+            kind, data = "application/x-www-form-urlencoded", urlencode(form).encode("ascii")
+        elif document is not None:
+            data = json.dumps(document, allow_nan=False).encode("ascii")
         deadline = self._deadline(self.timeouts.post_seconds)
         exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE, before_send, self._guard)
-        extra = {"Content-Type": "application/json", **(headers or {})}
+        extra = {"Content-Type": kind, **(headers or {})}
         return self._checked(self._exchange("POST", self.base_url + path, exchange, headers=extra, data=data))
 
     def _deadline(self, seconds: float) -> float:
@@ -231,6 +229,7 @@ class Transport:
         data: bytes | None = None,
     ) -> Answer:
         """Send one request and read its answer, whatever the status."""
+        authorization = self._authorization(exchange.deadline)
         left = exchange.left()
         post = method == "POST"
         if left <= 0:
@@ -242,7 +241,7 @@ class Transport:
                 url,
                 params=list(query),
                 data=data,
-                headers=self._headers(headers),
+                headers=_headers(authorization, headers),
                 timeout=(min(self.timeouts.connect_seconds, left), min(self.timeouts.read_seconds, left)),
                 allow_redirects=False,
                 stream=True,
@@ -256,21 +255,25 @@ class Transport:
         finally:
             exchange.close()
             CURRENT.reset(token)
-        return Answer(response.status_code, response.headers, body, response.url, self.base_url, post)
+        renewed = (
+            response.status_code == _UNAUTHORIZED
+            and authorization is not None
+            and self._credentials.refused(authorization)
+        )
+        return Answer(response.status_code, response.headers, body, response.url, self.base_url, post, renewed)
 
-    def _headers(self, extra: Mapping[str, str] | None) -> dict[str, str]:
-        # Identity: what is capped is then what is sent, and no few bytes unpack to gigabytes.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "protes", **(extra or {})}
-        authorization = self._credentials.authorization()
-        if authorization is not None:
-            headers["Authorization"] = authorization
-        return headers
+    def _authorization(self, until: float) -> str | None:
+        """What to show the instance. Without it nothing is sent, so the outcome is as sure as with no connection."""
+        try:
+            return self._credentials.authorization(until)
+        except NoToken as problem:
+            raise Unreachable(str(problem), instance=self.base_url) from None
 
     def _body(self, response: requests.Response, post: bool) -> bytes:
         if response.status_code >= 400:
-            return _error_body(response)
+            return error_body(response)
         body = bytearray()
-        for chunk in response.iter_content(_CHUNK_BYTES):
+        for chunk in response.iter_content(CHUNK_BYTES):
             body += chunk
             if len(body) > self._max_body_bytes:
                 text = f"answered {response.status_code} with more than {self._max_body_bytes} bytes"
@@ -308,14 +311,9 @@ class Transport:
         return target
 
 
-def _error_body(response: requests.Response) -> bytes:
-    """The beginning of an error's body: the status has said what matters, so nothing in the body can fail."""
-    body = bytearray()
-    try:
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            body += chunk
-            if len(body) >= _CHUNK_BYTES:
-                break
-    except LIBRARY_ERRORS as error:
-        _log.debug("the body of a %s ended early: %s", response.status_code, type(error).__name__)
-    return bytes(body)
+def _headers(authorization: str | None, extra: Mapping[str, str] | None) -> dict[str, str]:
+    # Identity: what is capped is then what is sent, and no few bytes unpack to gigabytes.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "protes", **(extra or {})}
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    return headers

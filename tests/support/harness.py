@@ -28,7 +28,13 @@ def instance(name: str, fake: FakeTes, **settings: Any) -> dict[str, Any]:
 class Harness:
     """See the module's text; a context manager."""
 
-    def __init__(self, *instances: Mapping[str, Any], stores: Stores | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *instances: Mapping[str, Any],
+        stores: Stores | None = None,
+        clock: ManualClock | None = None,
+        **settings: Any,
+    ) -> None:
         dispatch = {
             "create_seconds": 1.5,
             "send_within_seconds": 5,
@@ -37,7 +43,7 @@ class Harness:
         }
         merged = {"gateway_id": "gateway-under-test", "instances": instances, "dispatch": dispatch, **settings}
         self.settings = Settings.model_validate(merged)
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.stores = stores or create_stores("memory:")
         self.runner = ManualRunner()
         self.services = create_services(self.settings, self.stores, self.runner, self.clock, {})

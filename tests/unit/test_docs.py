@@ -16,6 +16,7 @@ from protes.config.document import render
 from protes.config.loading import load
 from protes.config.planning import StepSettings
 from protes.config.settings import Settings
+from protes.tes.dialects.document import render as render_servers
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,6 +24,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_settings_page_is_made_from_the_models() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == render()
+
+
+def test_the_page_of_servers_is_made_from_the_dialects() -> None:
+    assert (ROOT / "docs" / "instances.md").read_text(encoding="utf-8") == render_servers()
 
 
 def test_every_setting_has_a_meaning() -> None:

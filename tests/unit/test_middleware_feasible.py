@@ -1,15 +1,20 @@
 """Filter `feasible`: what excludes an instance, in which words, and whether for good."""
 
+import json
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from middleware import (
     Chain,
     ExecutorView,
     Feature,
     InputView,
+    Learned,
     Limits,
     OutputView,
     Preference,
@@ -19,7 +24,9 @@ from middleware import (
     Rewrite,
     Step,
 )
-from middleware.feasible import _FEATURES, create
+from middleware.feasible import create
+from middleware.feasible_dialect import FEATURES, document_bytes
+from protes.planning.convert import document
 from tests.support.middleware_samples import ECHO, candidate, chain, order, request, task
 
 CONTENT = InputView(path="/in", content="text")
@@ -191,7 +198,7 @@ def test_what_a_rewrite_mends_is_not_insisted_on() -> None:
 
 
 def test_each_feature_has_words() -> None:
-    assert set(_FEATURES) == set(get_args(Feature))
+    assert set(FEATURES) == set(get_args(Feature))
 
 
 @pytest.mark.parametrize(
@@ -199,6 +206,7 @@ def test_each_feature_has_words() -> None:
     [
         ({"inputs": (InputView(path="/i", content=""),)}, "empty_content", "inputs[0].content"),
         ({"inputs": (CONTENT,)}, "content", "inputs[0].content"),
+        ({"inputs": (S3_INPUT, replace(CONTENT, type="DIRECTORY"))}, "directory_content", "inputs[1].content"),
         (
             {"outputs": (OutputView(path="/o/*", path_prefix="/o", url="s3://b/"),)},
             "path_prefix",
@@ -221,7 +229,7 @@ def test_each_feature_has_words() -> None:
                 "path_like_arguments",
                 "executors[0].command[1]",
             )
-            for argument in ("", "http://host/x", "./x", "a/./b", "/data/")
+            for argument in ("", "http://host/x", "./x", "a/./b", "/data/", "./", "a/.", "/.", "cp a/ b/")
         ),
     ],
 )
@@ -230,3 +238,102 @@ def test_features_are_found_where_they_are_used(of: dict[str, Any], feature: Fea
     reason = reason_for(of, Limits(unsupported=frozenset({feature})))
     assert reason is not None
     assert field in reason.text
+
+
+def run_for(seconds: float | None, learned: float | None = None, **fields: Any) -> Reason | None:
+    """Ask about a task of this run time, stated or learned."""
+    stated = None if seconds is None else int(seconds)
+    asking = request(
+        [candidate("one", limits=Limits(max_runtime_seconds=1600), **fields)],
+        preference=Preference(runtime_seconds=stated),
+    )
+    if learned is not None:
+        figure = Learned(value=learned, low=1, high=2 * learned, count=9)
+        asking = replace(asking, context=replace(asking.context, runtime=figure))
+    return chain("feasible").distribute(asking).rejected.get("one")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "learned", "fields", "expected"),
+    [
+        (1600, None, {}, None),
+        (1601, None, {}, 1601),
+        (3000, None, {"speed": 2.0}, None),
+        (3201, None, {"speed": 2.0}, 1601),
+        (1600, None, {"speed": 0.5}, 3200),
+        (None, None, {}, None),
+        (None, 3600.0, {}, 3600),
+        (None, 60.0, {}, None),
+        (60, 3600.0, {}, None),
+        (3600, 60.0, {}, 3600),
+    ],
+)
+def test_a_long_run_is_not_sent_where_it_is_given_up_but_that_may_change(
+    seconds: float | None, learned: float | None, fields: dict[str, Any], expected: int | None
+) -> None:
+    reason = run_for(seconds, learned, **fields)
+    text = f"gives up a task after 1600 s, this one is expected to run {expected} s there"
+    assert reason == (None if expected is None else Reason(code="dialect", text=text, permanent=False))
+
+
+def test_a_run_time_matters_only_where_it_is_bounded() -> None:
+    assert reason_for({}, preference=Preference(runtime_seconds=10**6)) is None
+
+
+def test_a_task_may_be_too_big_as_a_document() -> None:
+    script = InputView(path="/s", content="é\n" * 1000)
+    size = document_bytes(task(inputs=(script,)))
+    assert 4000 < size < 4300, "UTF-8, line ends escaped, and a little for the rest"
+    assert reason_for({"inputs": (script,)}, Limits(max_document_bytes=size)) is None
+    reason = reason_for({"inputs": (script,)}, Limits(max_document_bytes=size - 1))
+    text = f"takes tasks of {size - 1} bytes of JSON at most, this one has about {size}"
+    assert reason == Reason(code="dialect", text=text, permanent=True)
+
+
+def test_the_size_of_a_document_is_never_underrated() -> None:
+    view = task(
+        name="sum",
+        description='"quoted" \u2028',
+        inputs=(S3_INPUT, replace(CONTENT, streamable=True)),
+        outputs=(OutputView(path="/o/*", path_prefix="/o", url="s3://b/"),),
+        executors=(replace(ECHO, env={"A": "b" * 50, "C": ""}, ignore_error=True, stdout="/x"), ECHO),
+        resources=Resources(
+            cpu_cores=1.5, ram_gb=0.1, preemptible=True, zones=("a", "b"), backend_parameters={"x": "y"}
+        ),
+        volumes=("/v",),
+        tags={"project": "x"},
+    )
+    written = json.dumps(document(view), ensure_ascii=False)
+    assert len(written.encode()) <= document_bytes(view) <= 2 * len(written.encode())
+
+
+@pytest.mark.parametrize(
+    ("paths", "field"),
+    [
+        (("/tes-wd/in", "/tes-wd/shared/out"), None),
+        (("/tes-wd/in", "/out"), "outputs[0].path"),
+        (("/in", "/out"), "inputs[0].path"),
+        (("/tes-wdx/in", "/tes-wd/out"), "inputs[0].path"),
+        (("/tes-wd", "/tes-wd/out"), "inputs[0].path"),
+    ],
+)
+def test_paths_may_have_to_be_below_a_root(paths: tuple[str, str], field: str | None) -> None:
+    of = {"inputs": (replace(S3_INPUT, path=paths[0]),), "outputs": (OutputView(path=paths[1], url="s3://b/o"),)}
+    reason = reason_for(of, Limits(path_root="/tes-wd"))
+    text = f"mounts only /tes-wd into containers ({field})"
+    assert reason == (None if field is None else Reason(code="dialect", text=text, permanent=True))
+    assert reason_for(of) is None
+
+
+@pytest.mark.parametrize("argument", ["/", ".", "..", "x", "/a/b", "a/b", "a.b/.c", "../x", ".hidden", "-"])
+def test_arguments_that_stay_the_same_as_paths_are_no_reason(argument: str) -> None:
+    assert str(PurePosixPath(argument)) == argument
+    executor = ExecutorView(image="a", command=("cat", argument))
+    assert "path_like_arguments" not in task(executors=(executor,)).needs.features
+
+
+@given(st.text(alphabet="a./", max_size=8))
+def test_arguments_that_change_as_paths_are_found(argument: str) -> None:
+    executor = ExecutorView(image="a", command=(argument,))
+    changes = str(PurePosixPath(argument)) != argument or "//" in argument
+    assert ("path_like_arguments" in task(executors=(executor,)).needs.features) == changes

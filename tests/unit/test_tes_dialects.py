@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 
+from middleware.cromwell import CromwellRule
 from middleware.needs import Feature
+from protes.config.instances import InstanceSettings
 from protes.tes.dialects import DIALECTS, Dialect, dialect_named, fingerprint, gateway_id
-from protes.tes.dialects.base import FIELDS_OF_1_1
+from protes.tes.dialects.base import CAREFUL, FIELDS_OF_1_1
 from protes.tes.errors import DownstreamError, Refused, ServerFault, TimedOut
 from protes.tes.read import Page
 
@@ -25,11 +28,21 @@ def test_what_holds_for_every_dialect(dialect: Dialect) -> None:
         assert (field in dialect.limits.unsupported) == (field not in dialect.takes_fields), (
             "dropped, so not sent there"
         )
-    assert ("backend_parameters" in dialect.takes_fields) == (dialect.limits.backend_parameters is None)
+    assert ("backend_parameters" in dialect.takes_fields) == (dialect.limits.backend_parameters != frozenset())
+    assert ("backend_parameters" in dialect.takes_fields) == ("backend_parameters_strict" in dialect.takes_fields)
+    assert {right for _, right in dialect.limits.parameter_aliases} <= (dialect.limits.backend_parameters or set())
+    assert dialect.limits.own_paths_rule in (None, *get_args(CromwellRule))
+    assert dialect.service_info_path in ("/service-info", "/tasks/service-info")
     if dialect.listing is not None:
         assert dialect.listing.page_size is None or 0 < dialect.listing.page_size < 2048
+        assert dialect.listing.floor_seconds <= dialect.poll_floor_seconds, "sweeps are as far apart as polls"
     if dialect.searchable is None:
         assert not dialect.read_your_writes
+    if dialect.searchable == "scan":
+        assert dialect.search_view != "MINIMAL", "which shows no tags"
+        assert not dialect.other_view_on_loss, "a view without tags would make a search blind"
+    if dialect.late_commit_seconds is not None:
+        assert dialect.read_your_writes, "absence is certain nowhere else"
     assert hash(dialect)
 
 
@@ -42,14 +55,70 @@ def test_an_unknown_server_is_believed_nothing() -> None:
     assert unknown.listing is None
     assert unknown.integer_cpu
     assert not unknown.takes_fields
+    assert unknown.limits.unsupported == CAREFUL
     for other in ALL:
         assert set(other.strip_tags) <= set(unknown.strip_tags)
-        assert unknown.limits.unsupported >= other.limits.unsupported
+        assert other.poll_floor_seconds <= unknown.poll_floor_seconds or other.name in ("tesk", "tesazure")
+
+
+def test_there_is_a_dialect_for_each_family() -> None:
+    assert list(DIALECTS) == [
+        "protes",
+        "node",
+        "funnel",
+        "funnel-0.11",
+        "tesp",
+        "ga4gh-tes",
+        "tesk",
+        "tesazure",
+        "funnel-0.10",
+        "protes-2023",
+        "mock-tes",
+        "unknown",
+    ]
+
+
+AZURE = {"name": "GA4GH Task Execution Service", "description": "GA4GH TES on Azure", "id": "x", "type": {}}
+LEGACY = "/tasks/service-info"
 
 
 @pytest.mark.parametrize(
     ("info", "headers", "name"),
     [
+        ({"id": "org.ga4gh.funnel"}, {}, "funnel-0.11"),
+        *(
+            ({"id": "org.ga4gh.funnel", "type": {"artifact": "tes", "version": version}}, {}, name)
+            for version, name in [
+                ("0.11.8", "funnel"),
+                ("v0.11.8", "funnel"),
+                ("0.11.12", "funnel"),
+                ("v0.12.2-5-gabcdef", "funnel"),
+                ("0.12.0-rc.1", "funnel"),
+                ("0.13.0", "funnel"),
+                ("0.11.7", "funnel-0.11"),
+                ("0.11.8-rc.2", "funnel-0.11"),
+                ("0.11.0", "funnel-0.11"),
+                ("0.9.0", "funnel-0.11"),
+                ("unknown", "funnel-0.11"),
+                ("", "funnel-0.11"),
+                ("1.1.0", "funnel-0.11"),
+                ("0.12", "funnel-0.11"),
+                (0.12, "funnel-0.11"),
+                (None, "funnel-0.11"),
+            ]
+        ),
+        ({"id": "uk.ac.ebi.tsc.tesk", "type": {"artifact": "tes", "version": "1.0"}}, {}, "tesk"),
+        ({"id": "fi.example", "type": {"artifact": "TES", "version": "1.0"}}, {}, "tesk"),
+        ({"id": "fi.example", "type": {"artifact": "TES", "version": 1.0}}, {}, "tesk"),
+        ({"id": "fi.example", "type": {"artifact": "tes", "version": "1.0"}}, {}, "unknown"),
+        ({"id": "fi.example", "type": {"artifact": "TES", "version": "1.1.0"}}, {}, "unknown"),
+        ({"id": "fi.muni.cz.tesp", "type": {"artifact": "tes", "version": "1.0.0"}}, {}, "tesp"),
+        (AZURE, {}, "ga4gh-tes"),
+        ({**AZURE, "description": "", "tesResources_backend_parameters": ["vm_size"]}, {}, "ga4gh-tes"),
+        ({**AZURE, "description": "my own", "tesResources_backend_parameters": ["queue"]}, {}, "unknown"),
+        ({**AZURE, "name": "TES"}, {}, "unknown"),
+        ({"doc": "Proxy TES", "name": "proTES", "storage": []}, {}, "protes-2023"),
+        ({"id": "org.example", "name": "proTES"}, {}, "unknown"),
         ({"id": "org.ga4gh.protes.node"}, {}, "node"),
         ({"id": "org.ga4gh.funnel", "type": {"version": "0.12.2"}}, {}, "funnel"),
         ({"id": "org.example.anything"}, {"x-protes-gateway": GATEWAY}, "protes"),
@@ -61,7 +130,27 @@ def test_an_unknown_server_is_believed_nothing() -> None:
     ],
 )
 def test_fingerprints(info: dict[str, Any], headers: dict[str, str], name: str) -> None:
-    assert fingerprint(info, headers).name == name
+    assert fingerprint(info, headers, "/service-info").name == name
+
+
+@pytest.mark.parametrize(
+    ("info", "path", "name"),
+    [
+        ({"name": "TES API Server for Azure Compute", "doc": "", "storage": []}, LEGACY, "tesazure"),
+        ({"name": "GA4GH Task Execution Service", "doc": "GA4GH TES on Azure"}, LEGACY, "ga4gh-tes"),
+        ({"name": "x", "doc": "d", "taskStateCounts": {"RUNNING": 1}}, LEGACY, "funnel-0.10"),
+        ({"name": "Funnel", "doc": "d"}, LEGACY, "funnel-0.10"),
+        ({"name": "Funnel", "doc": "d"}, "/service-info", "unknown"),
+        ({"id": "x", "taskStateCounts": {}}, LEGACY, "unknown"),
+        ({"name": "proTES", "doc": "d"}, LEGACY, "protes-2023"),
+        ({}, LEGACY, "mock-tes"),
+        ({}, "/service-info", "unknown"),
+        ({}, "", "unknown"),
+    ],
+)
+def test_fingerprints_where_the_path_tells(info: dict[str, Any], path: str, name: str) -> None:
+    assert fingerprint(info, {}, path).name == name
+    assert fingerprint(info, {"X-Protes-Gateway": GATEWAY}, path).name == "protes"
 
 
 @pytest.mark.parametrize(("value", "read"), [(f" {GATEWAY} ", GATEWAY), ("short", None), ("a" * 65, None), ("", None)])
@@ -71,8 +160,15 @@ def test_gateway_ids(value: str, read: str | None) -> None:
 
 
 def test_a_name_that_is_none_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match="funnel, node, protes, unknown"):
-        dialect_named("tesk")
+    with pytest.raises(ValueError, match=r"'klingon'; known are funnel, .*, tesazure, tesk, tesp, unknown"):
+        dialect_named("klingon")
+
+
+def test_the_settings_take_only_names_that_there_are() -> None:
+    for name in DIALECTS:
+        assert InstanceSettings(id="a", url="https://a.example.org", dialect=name).dialect == name
+    with pytest.raises(ValidationError, match="known are funnel, "):
+        InstanceSettings(id="a", url="https://a.example.org", dialect="klingon")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +177,8 @@ def test_a_name_that_is_none_says_which_there_are() -> None:
 )
 @pytest.mark.parametrize("dialect", ALL, ids=lambda dialect: dialect.name)
 def test_tokens_that_mean_the_end(dialect: Dialect, token: str, following: str | None) -> None:
-    assert dialect.next_token(Page((), token), 1000) == following
+    page_size = 2 if following is None else 1
+    assert dialect.next_token(Page(({"id": "a"},), token), page_size) == following
 
 
 @pytest.mark.parametrize(

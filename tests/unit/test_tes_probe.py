@@ -71,19 +71,22 @@ def test_a_protes_is_known_by_its_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "info"),
+    ("path", "info", "dialect"),
     [
-        ("/v1/tasks/service-info", {"name": "TES API Server for Azure Compute", "doc": "", "storage": []}),
-        ("/ga4gh/tes/v1/service-info", {"id": "x", "type": {"artifact": "TES", "version": "1.0"}}),
-        ("/ga4gh/tes/v1/service-info", {"name": "x", "type": None}),
+        ("/v1/tasks/service-info", {"name": "TES API Server for Azure Compute", "doc": "", "storage": []}, "tesazure"),
+        ("/v1/tasks/service-info", {"name": "ours", "taskStateCounts": {}}, "funnel-0.10"),
+        ("/v1/tasks/service-info", {"name": "x", "doc": ""}, "unknown"),
+        ("/v1/service-info", {"name": "ours", "taskStateCounts": {}}, "unknown"),
+        ("/ga4gh/tes/v1/service-info", {"id": "x", "type": {"artifact": "TES", "version": "1.0"}}, "tesk"),
+        ("/ga4gh/tes/v1/service-info", {"name": "x", "type": None}, "unknown"),
     ],
 )
-def test_service_info_of_other_makes(server: ScriptedServer, path: str, info: dict[str, Any]) -> None:
+def test_service_info_of_other_makes(server: ScriptedServer, path: str, info: dict[str, Any], dialect: str) -> None:
     server.on("GET", "*", answer_html(404))
     server.on("GET", path, answer_json(info))
     found = probe_at(server.url)
     assert found.base_url == server.url + path.removesuffix("/service-info").removesuffix("/tasks")
-    assert (found.dialect, found.service_info) == ("unknown", info)
+    assert (found.dialect, found.service_info) == (dialect, info)
 
 
 def test_another_service_on_the_same_host_is_passed_over(server: ScriptedServer) -> None:
@@ -100,6 +103,8 @@ def test_pages_for_people_are_passed_over(server: ScriptedServer) -> None:
 
 def test_an_empty_service_info_is_taken_when_nothing_better_comes(server: ScriptedServer) -> None:
     server.on("GET", "/ga4gh/tes/v1/tasks/service-info", answer_json({}))
+    assert probe_at(server.url) == Probe(server.url + "/ga4gh/tes/v1", "mock-tes", {})
+    server.on("GET", "/ga4gh/tes/v1/service-info", answer_json({}))
     assert probe_at(server.url) == Probe(server.url + "/ga4gh/tes/v1", "unknown", {})
     server.on("GET", "/v1/service-info", answer_json(NODE_INFO))
     assert probe_at(server.url).base_url == server.url + "/v1"

@@ -23,6 +23,9 @@ FIELDS_OF_1_1 = frozenset(
 CONTROL_TAGS = ("_WORKER_SA", "GROUP_NAME", "ms-submitter-*", "ms-backend-batch-pool-id")
 """Tags by which some server lets whoever submits change what only its operator should (DIALECTS.md 2.2 rule 7)."""
 
+CAREFUL = frozenset({"ignore_error", "path_prefix", "empty_content", "directory_content"})
+"""What a server that keeps to TES 1.0 need not take: fields of 1.1, and inputs that the specification leaves open."""
+
 _END_TOKENS = frozenset({"", "none", "n/a", "null"})
 _MISSING_TEXTS = {400: ("invalid id", "not a valid objectid"), 500: ("task not found",)}
 
@@ -56,13 +59,26 @@ class DialectLimits:
         input_schemes: URL schemes of inputs it takes; None: not known.
         output_schemes: URL schemes of outputs it takes; None: not known.
         backend_parameters: keys it takes where the task is strict about them; None: not known.
+        own_paths: absolute paths; URLs that are bare paths below these it maps to storage itself.
+        own_paths_rule: it does so only in tasks that it takes for Cromwell's by this rule, named as in
+            `middleware.cromwell.CromwellRule`; None: in all.
+        parameter_aliases: other spellings of backend_parameters, each with the right one, that `Dialect.adapt` mends.
+        max_document_bytes: size of the whole task as JSON at most; None: no bound.
+        max_runtime_seconds: run time of a task at most; None: no bound.
+        path_root: directory that the paths of all inputs and outputs must be below; None: any will do.
     """
 
     max_executors: int | None = None
-    unsupported: frozenset[str] = frozenset({"ignore_error", "path_prefix", "empty_content"})
+    unsupported: frozenset[str] = CAREFUL
     input_schemes: frozenset[str] | None = None
     output_schemes: frozenset[str] | None = None
     backend_parameters: frozenset[str] | None = frozenset()
+    own_paths: frozenset[str] = frozenset()
+    own_paths_rule: Literal["tesazure", "ga4gh-tes"] | None = None
+    parameter_aliases: tuple[tuple[str, str], ...] = ()
+    max_document_bytes: int | None = None
+    max_runtime_seconds: float | None = None
+    path_root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +90,13 @@ class Dialect:
         searchable: how a copy is found again: by its tag, by the start of its name, by looking through the newest
             tasks, or (None) not at all.
         search_view: the view in which a search is made.
+        search_page_size: entries per page of a search; None asks for none, where a server knows no pages.
         read_your_writes: a search shows every task that the server has accepted.
         late_commit_seconds: a POST whose connection closed has certainly been accepted after this, or never will be;
             None: never certain.
         final_error: EXECUTOR_ERROR and SYSTEM_ERROR are never taken back.
         cancel_stops_work: a task that it shows as CANCELED does no work any more.
+        look_before_cancel: cancelling a task that has ended destroys it, so it is looked at first.
         other_view_on_loss: it closes the connection where it cannot make a view, and another view may work.
         listing: how active tasks are listed; None: each is asked for by its id.
         poll_floor_seconds: two reads of the same task are at least this far apart.
@@ -95,10 +113,12 @@ class Dialect:
     name: str
     searchable: Search | None = None
     search_view: View = "BASIC"
+    search_page_size: int | None = 256
     read_your_writes: bool = False
     late_commit_seconds: float | None = None
     final_error: bool = False
     cancel_stops_work: bool = False
+    look_before_cancel: bool = False
     other_view_on_loss: bool = False
     listing: Listing | None = None
     poll_floor_seconds: float = 5.0
@@ -148,6 +168,16 @@ class Dialect:
         if error.status in (404, 410):
             return True
         return any(text in error.detail.lower() for text in _MISSING_TEXTS.get(error.status, ()))
+
+    def is_forbidden(self, error: DownstreamError) -> bool:
+        """Whether an answer that is no 403 says that the task is somebody else's."""
+        del error
+        return False
+
+    def is_cancelled(self, error: DownstreamError) -> bool:
+        """Whether an answer about a task that the gateway has cancelled says that it is no more."""
+        del error
+        return False
 
     def created_nothing(self, error: DownstreamError) -> bool:
         """Whether an error that is ambiguous elsewhere says here that POST /tasks created nothing."""

@@ -5,52 +5,45 @@ To add one:
 1. `DIALECTS.md` says what its server does; write a file beside this one with a `Dialect` that states where it departs
    from the defaults of `base.py`, each with the reason where it is not plain. Where data cannot say it, derive a
    dataclass from `Dialect` and override one of its small functions.
-2. Add a row to `_ROWS`: the dialect, and what its service-info looks like. Rows are tried from the top; configuration
-   may pin a dialect that has no fingerprint.
+2. Add a row to `_ROWS`: the dialect, and what its service-info looks like (`sight.py` has the usual questions). Rows
+   are tried from the top; configuration may pin any of them.
 3. The tests that go over `DIALECTS` hold for it from then on.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
+from protes.tes.dialects import funnel, ga4gh_tes, mock_tes, protes_2023, tesazure, tesk
 from protes.tes.dialects.base import Dialect
-from protes.tes.dialects.funnel import FUNNEL
 from protes.tes.dialects.node import NODE
 from protes.tes.dialects.protes import PROTES
+from protes.tes.dialects.sight import GATEWAY_HEADER, Fingerprint, Headers, Sight, gateway_id, has_id
+from protes.tes.dialects.tesp import TESP
 from protes.tes.dialects.unknown import UNKNOWN
 
-GATEWAY_HEADER = "X-Protes-Gateway"
-"""A protes sends its gateway id in this header of service-info (DESIGN.md section 4, "Loops")."""
-
-_GATEWAY_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-
-Headers: TypeAlias = Mapping[str, str]
-Fingerprint: TypeAlias = Callable[[Mapping[str, Any], Headers], bool]
+__all__ = ["DIALECTS", "GATEWAY_HEADER", "dialect_named", "fingerprint", "gateway_id"]
 
 
-def gateway_id(headers: Headers) -> str | None:
-    """Return the id of the protes that sent these headers, or None where it is none."""
-    value = next((value for name, value in headers.items() if name.lower() == GATEWAY_HEADER.lower()), "").strip()
-    return value if _GATEWAY_ID.fullmatch(value) else None
+def _is_gateway(seen: Sight) -> bool:
+    return gateway_id(seen.headers) is not None
 
 
-def _has_id(value: str) -> Fingerprint:
-    return lambda info, _: info.get("id") == value
-
-
-def _is_gateway(_: Mapping[str, Any], headers: Headers) -> bool:
-    return gateway_id(headers) is not None
-
-
-def _anything(*_: object) -> bool:
+def _anything(_: Sight) -> bool:
     return True
 
 
 _ROWS: tuple[tuple[Dialect, Fingerprint], ...] = (
     (PROTES, _is_gateway),
-    (NODE, _has_id("org.ga4gh.protes.node")),
-    (FUNNEL, _has_id("org.ga4gh.funnel")),
+    (NODE, has_id("org.ga4gh.protes.node")),
+    (funnel.FUNNEL, funnel.is_new_funnel),
+    (funnel.FUNNEL_0_11, funnel.is_funnel),
+    (TESP, has_id("fi.muni.cz.tesp")),
+    (ga4gh_tes.GA4GH_TES, ga4gh_tes.is_ga4gh_tes),
+    (tesk.TESK, tesk.is_tesk),
+    (tesazure.TESAZURE, tesazure.is_tesazure),
+    (funnel.FUNNEL_0_10, funnel.is_old_funnel),
+    (protes_2023.PROTES_2023, protes_2023.is_protes_2023),
+    (mock_tes.MOCK_TES, mock_tes.is_mock_tes),
     (UNKNOWN, _anything),
 )
 
@@ -58,14 +51,16 @@ DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect, _ in _ROWS
 """By name."""
 
 
-def fingerprint(service_info: Mapping[str, Any], headers: Headers) -> Dialect:
-    """Recognise a server, never by `type.version` (DIALECTS.md 2.1 rule 4).
+def fingerprint(service_info: Mapping[str, Any], headers: Headers, path: str = "") -> Dialect:
+    """Recognise a server, never by `type.version` alone (DIALECTS.md 2.1 rule 4).
 
     Args:
         service_info: its service-info, or {} where it has none.
         headers: those of that answer.
+        path: below the base path, where that answer was; "" where there was none.
     """
-    return next(dialect for dialect, fits in _ROWS if fits(service_info, headers))
+    seen = Sight(service_info, headers, path)
+    return next(dialect for dialect, fits in _ROWS if fits(seen))
 
 
 def dialect_named(name: str) -> Dialect:

@@ -1,0 +1,22 @@
+"""Peers that run for the tests of a module."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.peers import funnel as peer
+from tests.peers.funnel import Funnel
+
+
+@pytest.fixture(scope="session")
+def funnel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Funnel]:
+    """A real Funnel, one for all tests: each looks at its own tasks only."""
+    program = peer.executable(os.environ)
+    if program is None:
+        absent = "Funnel is not there: make peers-install, or name it in PROTES_FUNNEL"
+        if request.config.getoption("--require-services"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+    with peer.running(program, tmp_path_factory.mktemp("funnel")) as running:
+        yield running
