@@ -198,15 +198,33 @@ class InstanceClient:
         pages = _SCAN_MAX_PAGES if dialect.searchable == "scan" else _SEARCH_MAX_PAGES
         walk = Walk(self._fetch(dialect.search_view), dialect, max_pages=pages)
         try:
-            ids = [
-                read_id(entry)
+            candidates = [
+                (read_id(entry), carries)
                 for entries in walk.pages(query[dialect.searchable], dialect.search_page_size)
                 for entry in entries
-                if dialect.carries(entry, marker)
+                if (carries := dialect.carries(entry, marker)) is not False
             ]
+            if len(candidates) > _MOST_COPIES:
+                return CannotTell("the search finds too many tasks to be believed")
+            ids = [each for each, carries in candidates if carries or self._carries_indeed(each, marker)]
         except (Refused, BadAnswer) as error:
             return CannotTell(f"the search {error.text}")
         return self._finding(ids, walk)
+
+    def _carries_indeed(self, task_id: str, marker: str) -> bool:
+        """Look at a task that a search has shown without its tags: another one's must never be taken for ours."""
+        try:
+            entry = self._transport.get(f"/tasks/{segment(task_id)}", [("view", "FULL")]).json()
+        except ConnectionLost:
+            if not self.dialect.other_view_on_loss:
+                raise
+            return True  # it cannot show that view yet, and its search by tags is known to work
+        except (Refused, ServerFault) as error:
+            if self.dialect.is_missing(error):
+                return False
+            raise
+        tags = entry.get("tags") if isinstance(entry, Mapping) else None
+        return isinstance(tags, Mapping) and tags.get(ATTEMPT_TAG) == marker
 
     def cancel(self, task_id: str) -> None:
         """Ask for a task to be cancelled. The reply decides nothing, so every HTTP answer but "missing" is well.
@@ -282,8 +300,6 @@ class InstanceClient:
         return ask("BASIC" if view == "MINIMAL" else "MINIMAL")
 
     def _finding(self, ids: list[str], walk: Walk) -> Finding:
-        if len(ids) > _MOST_COPIES:
-            return CannotTell("the search finds too many tasks to be believed")
         if ids:
             return Found(tuple(ids))
         if not walk.complete:

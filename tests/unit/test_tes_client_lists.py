@@ -174,6 +174,18 @@ def test_find_in_a_view_without_tags_doubts_too_many(fake: FakeTes, transport: T
     assert isinstance(client.find("a-1"), CannotTell)
 
 
+def test_find_in_a_view_without_tags_looks_at_what_it_found(
+    fake: FakeTes, transport: Transport, clock: ManualClock
+) -> None:
+    client = InstanceClient(transport, FUNNEL, clock)
+    for n in range(3):
+        client.create(document(f"b-{n}"), 1.0)
+    fake.heeds_filters = False
+    assert client.find("a-1") == Absent()
+    mine = client.create(document("a-1"), 1.0)
+    assert client.find("a-1") == Found((mine,))
+
+
 def test_find_goes_through_all_pages(fake: FakeTes, client: InstanceClient) -> None:
     mine = client.create(document("a-1"), 1.0)
     for _ in range(300):

@@ -207,17 +207,21 @@ def test_what_counts_as_missing(error: DownstreamError, missing: bool) -> None:
         ("tag", {"id": "a", "tags": {"protes_attempt": "m-1"}}, True),
         ("tag", {"id": "a", "tags": {"protes_attempt": "m-11"}}, False),
         ("tag", {"id": "a", "tags": {"other": "m-1"}, "name": "m-1"}, False),
-        ("tag", {"id": "a", "tags": {}, "name": ""}, True),
-        ("tag", {"id": "a"}, True),
+        ("tag", {"id": "a", "tags": {}, "name": ""}, None),
+        ("tag", {"id": "a"}, None),
         ("name_prefix", {"id": "a", "name": "m-1 sum"}, True),
         ("name_prefix", {"id": "a", "name": "m-1"}, True),
         ("name_prefix", {"id": "a", "name": "m-10 sum"}, False),
-        ("name_prefix", {"id": "a"}, True),
+        ("name_prefix", {"id": "a"}, None),
         ("scan", {"id": "a", "tags": {"protes_attempt": "m-1"}}, True),
         ("scan", {"id": "a", "name": "m-1"}, False),
         ("scan", {"id": "a"}, False),
         (None, {"id": "a"}, False),
     ],
 )
-def test_which_entry_carries_a_marker(searchable: Any, entry: dict[str, Any], carried: bool) -> None:
-    assert Dialect(name="x", searchable=searchable).carries(entry, "m-1") == carried
+def test_which_entry_carries_a_marker(searchable: Any, entry: dict[str, Any], carried: bool | None) -> None:
+    minimal = Dialect(name="x", searchable=searchable, search_view="MINIMAL")
+    assert minimal.carries(entry, "m-1") is (carried if searchable is not None else None)
+    # A view that shows tags and names has somebody else's task where it shows neither.
+    basic = Dialect(name="x", searchable=searchable, search_view="BASIC")
+    assert basic.carries(entry, "m-1") is bool(carried)

@@ -184,15 +184,16 @@ class Dialect:
         del error
         return False
 
-    def carries(self, entry: Mapping[str, Any], marker: str) -> bool:
-        """Whether a task in the result of a search is the one with the marker.
+    def carries(self, entry: Mapping[str, Any], marker: str) -> bool | None:
+        """Whether a task in the result of a search is the one with the marker; None where the entry does not tell.
 
-        The tags decide where they are shown, or else the name where the search is by name. An entry that shows neither
-        is believed where the server itself has searched, and not where all tasks were looked through.
+        The tags decide where they are shown, or else the name where the search is by name. A view that would show them
+        and does not has somebody else's task: a server that ignores the filter lists those too. Only MINIMAL shows
+        neither.
         """
         tags, name = entry.get("tags"), entry.get("name")
         if isinstance(tags, Mapping) and tags:
             return tags.get("protes_attempt") == marker
         if self.searchable == "name_prefix" and isinstance(name, str) and name:
             return name.split(" ", 1)[0] == marker
-        return self.searchable in ("tag", "name_prefix")
+        return None if self.search_view == "MINIMAL" and self.searchable != "scan" else False

@@ -1,7 +1,7 @@
 """proTES of 2023, a gateway to other servers (DIALECTS.md, rows "proTES")."""
 
 from protes.tes.dialects.base import CONTROL_TAGS, Dialect, Listing
-from protes.tes.dialects.sight import Sight, is_legacy, text_of
+from protes.tes.dialects.sight import Sight, text_of
 
 PROTES_2023 = Dialect(
     name="protes-2023",
@@ -22,5 +22,6 @@ PROTES_2023 = Dialect(
 
 
 def is_protes_2023(seen: Sight) -> bool:
-    """Recognise it by a service-info of TES 0.4 under its name; a protes of today says more."""
-    return is_legacy(seen) and "protes" in text_of(seen, "name").lower()
+    """Recognise it by a service-info without a type, and by its id, or by its name where there is none."""
+    named = text_of(seen, "id") or text_of(seen, "name")
+    return "type" not in seen.info and "protes" in named.lower()

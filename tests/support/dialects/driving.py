@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from protes.store.records import Attempt
 from tests.support.dialects.base import DialectFake
 from tests.support.dialects.families import FAMILIES
@@ -42,16 +40,6 @@ ALL_CASES: Sequence[Case] = [
 ]
 CASES_THAT_RUN: Sequence[Case] = [case for case in ALL_CASES if FAMILIES[case.family].RUNS]
 FAMILIES_THAT_RUN: Sequence[Case] = [case for case in CASES_THAT_RUN if case.trap is None]
-
-
-def but_for(cases: Sequence[Case], known: Mapping[Case, str]) -> list[Any]:
-    """The cases as parameters of a test, those with a known disagreement marked as such."""
-    return [
-        pytest.param(case, id=str(case), marks=[pytest.mark.xfail(strict=True, reason=known[case])])
-        if case in known
-        else pytest.param(case, id=str(case))
-        for case in cases
-    ]
 
 
 def gateway_to(*fakes: DialectFake, **settings: Any) -> Harness:
