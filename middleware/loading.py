@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any, Protocol, cast
 
 from middleware.chain import Chain, OnError, Step
@@ -63,7 +63,8 @@ def build_chain(steps: Sequence[StepConfig]) -> Chain:
         MiddlewareConfigError: A name leads nowhere, an option is unknown, missing or wrong, or a step is put together
             wrongly. The text names the step by number and name and says what is allowed, and repeats no option's value.
     """
-    return Chain(tuple(_step(config, f"step {number} ({config.use})") for number, config in enumerate(steps, 1)))
+    found = entry_points(group=GROUP)
+    return Chain(tuple(_step(config, f"step {number} ({config.use})", found) for number, config in enumerate(steps, 1)))
 
 
 def installed() -> tuple[str, ...]:
@@ -71,21 +72,21 @@ def installed() -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=GROUP).names))
 
 
-def _step(config: StepConfig, where: str) -> Step:
-    choices = [(config.use, _make(config, where))]
+def _step(config: StepConfig, where: str, found: EntryPoints) -> Step:
+    choices = [(config.use, _make(config, where, found))]
     for number, alternative in enumerate(config.alternatives, 1):
         place = f"{where}, alternative {number} ({alternative.use})"
         if alternative.alternatives or alternative.on_error != "fail":
             raise MiddlewareConfigError(f"{place}: on_error and alternatives belong to the step itself")
-        choices.append((alternative.use, _make(alternative, place)))
+        choices.append((alternative.use, _make(alternative, place, found)))
     try:
         return Step(tuple(choices), config.on_error)
     except ValueError as error:
         raise MiddlewareConfigError(f"{where}: {error}") from error
 
 
-def _make(config: StepConfig, where: str) -> AnyMiddleware:
-    factory = _load(config.use, where)
+def _make(config: StepConfig, where: str, found: EntryPoints) -> AnyMiddleware:
+    factory = _load(config.use, where, found)
     _check_names(factory, config.options, where)
     try:
         made = factory(**config.options)
@@ -101,18 +102,17 @@ def _make(config: StepConfig, where: str) -> AnyMiddleware:
     return made
 
 
-def _load(use: str, where: str) -> Factory:
+def _load(use: str, where: str, found: EntryPoints) -> Factory:
     module, colon, attribute = use.partition(":")
     if colon:
         return _load_attribute(module, attribute, where)
-    return _load_attribute(*_entry_point(use, where), where)
+    return _load_attribute(*_entry_point(use, where, found), where)
 
 
-def _entry_point(name: str, where: str) -> tuple[str, str]:
-    found: set[EntryPoint] = set(entry_points(group=GROUP, name=name))
-    targets = {(each.module, each.attr) for each in found}
+def _entry_point(name: str, where: str, found: EntryPoints) -> tuple[str, str]:
+    targets = {(each.module, each.attr) for each in found.select(name=name)}
     if not targets:
-        names = ", ".join(installed()) or "none"
+        names = ", ".join(sorted(found.names)) or "none"
         raise MiddlewareConfigError(
             f"{where}: no middleware has this name; installed: {names}; or give module:attribute"
         )

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import yaml
-
 import openapi
 from middleware import Chain, MiddlewareConfigError, build_chain
 from protes.api.idempotency import Reposts
@@ -78,7 +76,7 @@ def make_lasting(
         process_name(),
         Reposts(stores.records, clock),
         Gate(clock),
-        TaskSchema(yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8"))),
+        TaskSchema(openapi.document("tes.yaml")),
     )
 
 

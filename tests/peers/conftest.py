@@ -7,6 +7,7 @@ import pytest
 
 from tests.peers import funnel as peer
 from tests.peers.funnel import Funnel
+from tests.support.services import missing
 
 
 @pytest.fixture(scope="session")
@@ -14,9 +15,6 @@ def funnel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A real Funnel, one for all tests: each looks at its own tasks only."""
     program = peer.executable(os.environ)
     if program is None:
-        absent = "Funnel is not there: make peers-install, or name it in PROTES_FUNNEL"
-        if request.config.getoption("--require-services"):
-            pytest.fail(absent)
-        pytest.skip(absent)
+        missing(request, "Funnel is not there: make peers-install, or name it in PROTES_FUNNEL")
     with peer.running(program, tmp_path_factory.mktemp("funnel")) as running:
         yield running

@@ -21,6 +21,9 @@ from tests.support.azurite import ACCOUNT, CONTAINER, KEY
 from tests.support.cromwell_tasks import for_tesazure
 from tests.support.fake_tes import FakeTes
 from tests.support.harness import Harness, instance
+from tests.support.services import missing
+
+pytestmark = pytest.mark.services
 
 READ: frozenset[Permission] = frozenset({"read"})
 WRITE: frozenset[Permission] = frozenset({"create", "write"})
@@ -31,10 +34,7 @@ SECONDS = 20
 def account_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = azurite.executable(os.environ)
     if program is None:
-        absent = "Azurite is not there: npm install --prefix build/peers azurite, or name it in PROTES_AZURITE"
-        if request.config.getoption("--require-services", default=False):
-            pytest.fail(absent)
-        pytest.skip(absent)
+        missing(request, "Azurite is not there: make peers-install, or name it in PROTES_AZURITE")
     with azurite.running(program, tmp_path_factory.mktemp("azurite")) as url:
         yield url
 

@@ -13,6 +13,8 @@ from tests.peers.funnel import Funnel
 from tests.support.harness import Harness
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.services
+
 SLEEP = ["sleep", "60"]
 ENDED = ("COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED")
 

@@ -10,6 +10,8 @@ from tests.peers.funnel import Funnel
 from tests.peers.install import FUNNEL_VERSION
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.services
+
 TASK: dict[str, Any] = {"executors": [{"image": "debian", "command": ["true"]}]}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import yaml
 from jsonschema import Draft4Validator
 
 import openapi
@@ -25,12 +24,9 @@ _OBJECTS = (
 )
 
 
-@cache
 def tes_document() -> Mapping[str, Any]:
     """The document as it is published."""
-    text = openapi.path("tes.yaml").read_text(encoding="utf-8")
-    document: Mapping[str, Any] = yaml.safe_load(text)
-    return document
+    return openapi.document("tes.yaml")
 
 
 @cache
