@@ -211,7 +211,7 @@ def test_open_takes_others_and_asks_nobody(private: Api) -> None:
         hanging.on("*", "*", Stall())
         began = time.monotonic()
         task_id = private.create(task([hanging.url, NEW], [f"{hanging.url}/registry"]))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 8
         preference = private.record(task_id).preference
         assert preference["tes_urls"] == [hanging.url, NEW]
         assert preference["service_registry_urls"] == [f"{hanging.url}/registry"]

@@ -139,7 +139,7 @@ def test_what_is_slow_costs_no_more_than_the_deadline_and_is_known_later(drs: Fa
     quick = [uri(f"quick{number}") for number in range(20)]
     began = time.monotonic()
     facts = found.gather(reading(*slow, uri("dripping"), *quick))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     assert set(quick) <= facts.data.keys()
     assert not facts.data.keys() & set(slow)
     for stall in stalls:

@@ -117,7 +117,7 @@ def test_a_fault_is_an_error_of_its_kind_and_passes(
         started = time.monotonic()
         with pytest.raises(RegistryError) as failure:
             client.services()
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 8
         assert type(failure.value) is kind
         assert failure.value.retryable is retryable
         assert text in str(failure.value)
@@ -199,7 +199,7 @@ def test_the_deadline_holds_on_a_connection_used_before(server: ScriptedServer) 
         started = time.monotonic()
         with pytest.raises(RegistryTimeout):
             client.services()
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 8
     assert server.connections == 1
 
 

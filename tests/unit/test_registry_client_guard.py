@@ -204,7 +204,7 @@ def test_the_deadline_is_for_all_addresses_together() -> None:
         with RegistryClient(url, limits=limits, resolver=names) as client, pytest.raises(RegistryTimeout):
             client.services()
         # Fifty times a fifth of a second would be ten.
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 8
         for each in waiting:
             each.close()
 

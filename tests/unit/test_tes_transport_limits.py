@@ -36,7 +36,7 @@ from tests.support.scripted_server import (
 )
 
 QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
-LONGEST_SECONDS = 2.0
+LONGEST_SECONDS = 15.0
 
 
 @pytest.fixture
