@@ -152,7 +152,9 @@ def test_nothing_found_where_something_failed_may_be_tried_again(server: Scripte
 
 
 @pytest.mark.parametrize(
-    ("step", "error"), [(Stall(), TimedOut), (HangUp(), ConnectionLost), (problem(429), Throttled)], ids=str
+    ("step", "error"),
+    [(Stall(), TimedOut), (HangUp(), ConnectionLost), (problem(429), Throttled)],
+    ids=("stall", "hang up", "throttled"),
 )
 def test_a_server_in_trouble_is_asked_once(server: ScriptedServer, step: Any, error: type[Exception]) -> None:
     server.on("GET", "*", step)
