@@ -6,14 +6,16 @@ PORT   ?= 8080
 DATA   ?= data
 PLOTS  ?= build/simulation
 
-.PHONY: help install run demo serve test check format peers-install peers bench simulate clean
+.PHONY: help install run demo serve test check format services-install services faults engines-install engines bench simulate clean
 
 help:
 	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
 	@echo "make serve    the gateway alone (PORT=8080, DATA=data, CONFIG=FILE)"
 	@echo "make test     all tests that need nothing but Python"
 	@echo "make check    formatting, lint, types"
-	@echo "make peers    the tests against real servers, which make peers-install installs (Go and npm needed)"
+	@echo "make services the tests against real servers, which make services-install installs (Debian, Go and npm needed)"
+	@echo "make engines  real workflow engines through the gateway, which make engines-install installs"
+	@echo "make faults   kill -9 under load (LONG=1: for longer; SEED=n: the same once more)"
 	@echo "make bench    the figures of the README"
 	@echo "make simulate the ranker against others and against an oracle, plots in $(PLOTS) (SEEDS=30; QUICK=1)"
 
@@ -44,7 +46,7 @@ serve: $(VENV)/.installed
 	@$(BIN)/protes serve --port $(PORT) --data $(DATA) $(if $(CONFIG),--config $(CONFIG))
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not services and not engines and not crash"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
@@ -55,12 +57,22 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-peers-install: $(VENV)/.dev
-	@echo "Installing Funnel and Azurite in build/peers (ten minutes, once) ..."
-	@$(BIN)/python -m tests.peers.install funnel azurite
+services-install: $(VENV)/.dev
+	@echo "Installing the services that tests talk to (Debian's by apt, Go's and npm's in build/peers; ten minutes, once) ..."
+	@$(BIN)/python -m tests.peers.install
 
-peers: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/peers --require-services
+services: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests -m services --require-services
+
+faults: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/crash -m crash --require-services $(if $(SEED),--crash-seed $(SEED)) $(if $(LONG),--crash-long)
+
+engines-install: $(VENV)/.dev
+	@echo "Installing workflow engines, each in an environment of its own in build/engines (five minutes, once) ..."
+	@$(BIN)/python -m tests.peers.install rsync && $(BIN)/python -m tests.engines.install
+
+engines: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/engines -m engines --require-services
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench

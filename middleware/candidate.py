@@ -52,6 +52,8 @@ class Limits:
     """Executors of one task at most."""
     token_kinds: frozenset[str] | None = None
     """Kinds of callers' tokens it takes, lower case, such as `basic`, `bearer` or `passport`."""
+    needs_token: bool = False
+    """Whether it runs only tasks that bring their callers' own token, which it is shown."""
     unsupported: frozenset[Feature] = frozenset()
     """Parts of TES that its dialect rejects, drops or corrupts."""
     max_document_bytes: int | None = None

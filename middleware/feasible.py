@@ -208,13 +208,13 @@ def _parameters(task: TaskView) -> Part | None:
     return judge
 
 
-def _tokens(context: Context) -> Part | None:
-    needed = context.token_kinds
-    if not needed:
-        return None
+def _tokens(context: Context) -> Part:
+    needed, has = context.token_kinds, context.has_token
 
     def judge(candidate: Candidate) -> Iterable[Complaint] | None:
         taken = candidate.limits.token_kinds
+        if candidate.limits.needs_token and not has:
+            return [("token", "runs tasks with their callers' own tokens, and this one has none that is valid")]
         if taken is None or needed <= taken:
             return None
         return [("token", f"does not take {_listed(needed - taken)} tokens, takes {_listed(taken)}")]

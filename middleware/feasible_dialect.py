@@ -17,6 +17,7 @@ Part = Callable[[Candidate], Iterable[Complaint] | None]
 
 FEATURES: Mapping[Feature, str] = {
     "backend_parameters": "any backend_parameters",
+    "blanks": "white space in env, workdir, image or paths",
     "content": "inputs with content",
     "directory_content": "inputs with content that are directories",
     "empty_content": "inputs with empty content",

@@ -14,6 +14,7 @@ __all__ = ["Feature", "Needs", "needs_of", "scheme_of"]
 
 Feature = Literal[
     "backend_parameters",
+    "blanks",
     "content",
     "directory_content",
     "empty_content",
@@ -29,12 +30,14 @@ Feature = Literal[
 ]
 """A part of TES that some servers reject, drop or corrupt (`Limits.unsupported`).
 
-`content` is inline content of inputs, `directory_content` one with type DIRECTORY, `empty_content` one with
-`content: ""`, `fractional_ram` a `ram_gb` that is not whole, `path_prefix` wildcards in outputs, `path_like_arguments`
-command arguments that change when read as a path (empty, `a//b`, `a/./b`, `./a`, `a/`). The others are the fields of
-that name.
+`blanks` is white space where a command line for containers is put together of it: in `env`, `workdir`, `image`,
+`volumes` and the paths of inputs and outputs. `content` is inline content of inputs, `directory_content` one with type
+DIRECTORY, `empty_content` one with `content: ""`, `fractional_ram` a `ram_gb` that is not whole, `path_prefix`
+wildcards in outputs, `path_like_arguments` command arguments that change when read as a path (empty, `a//b`, `a/./b`,
+`./a`, `a/`). The others are the fields of that name.
 """
 
+_BLANK = re.compile(r"\s")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -84,6 +87,18 @@ def _features(task: "TaskView") -> Iterator[tuple[Feature, str]]:
     yield from _of_resources(task.resources)
     if task.volumes:
         yield "volumes", "volumes"
+    for path, text in _mounted(task):
+        if _BLANK.search(text):
+            yield "blanks", path
+
+
+def _mounted(task: "TaskView") -> Iterator[tuple[str, str]]:
+    """Paths that are mounted into containers."""
+    yield from ((f"inputs[{index}].path", item.path) for index, item in enumerate(task.inputs))
+    yield from (
+        (f"outputs[{index}].path", output.path_prefix or output.path) for index, output in enumerate(task.outputs)
+    )
+    yield from ((f"volumes[{index}]", path) for index, path in enumerate(task.volumes))
 
 
 def _of_input(item: "InputView", path: str) -> Iterator[tuple[Feature, str]]:
@@ -106,6 +121,10 @@ def _of_executor(executor: "ExecutorView", path: str) -> Iterator[tuple[Feature,
         yield "stdout", f"{path}.stdout"
     if executor.stderr:
         yield "stderr", f"{path}.stderr"
+    if any(map(_BLANK.search, (executor.workdir or "", executor.image))):
+        yield "blanks", f"{path}.{'image' if _BLANK.search(executor.image) else 'workdir'}"
+    if any(_BLANK.search(text) for pair in executor.env.items() for text in pair):
+        yield "blanks", f"{path}.env"
     for index, argument in enumerate(executor.command):
         if _changes_as_path(argument):
             yield "path_like_arguments", f"{path}.command[{index}]"

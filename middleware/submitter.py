@@ -59,7 +59,8 @@ def create() -> Middleware:
     """Make the middleware; it has no options.
 
     It adds `submitter.engine`, `.workflow_id`, `.workflow_name` and `.step`, those that are known, to the metadata of
-    the context for inner steps, and to that of the answer. It belongs first.
+    the context for inner steps, and to that of the answer. It belongs first. For Cromwell's tasks the same stands under
+    the names of the Azure Batch TES too (`ms-submitter-name` and so on), wherever they run.
     """
     return _run
 
@@ -80,6 +81,13 @@ def _metadata(found: Submitter) -> Mapping[str, str]:
         "submitter.workflow_name": found.workflow_name,
         "submitter.step": found.step,
     }
+    if found.engine == "cromwell":
+        texts |= {
+            "ms-submitter-name": found.engine,
+            "ms-submitter-workflow-id": found.workflow_id,
+            "ms-submitter-workflow-name": found.workflow_name,
+            "ms-submitter-workflow-stage": found.step,
+        }
     return {name: text for name, text in texts.items() if text}
 
 

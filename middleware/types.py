@@ -238,6 +238,8 @@ class Context:
     """Groups of the caller."""
     token_kinds: frozenset[str] = frozenset()
     """Kinds of tokens that the task needs taken, lower case; empty where it brings none."""
+    has_token: bool = False
+    """Whether the caller's own token is there to be shown to an instance that needs it."""
     allowed_instances: frozenset[str] | None = None
     """Ids or base URLs that the task's profile allows; None means all."""
     data_rules: tuple[DataRule, ...] = ()

@@ -15,10 +15,12 @@ from protes.api import problems
 from protes.api.guard import Guard
 from protes.api.ingress import Environ, IngressLayer, StartResponse, WsgiApp
 from protes.api.parameters import ParameterValidator
+from protes.api.probes import Probes
 from protes.api.services import Services, attach
 from protes.api.validation import BodyValidator
 from protes.clock import Clock, SystemClock
-from protes.config.loading import DEFAULTS, ConfigError, Loaded
+from protes.config.loading import DEFAULTS, ConfigError, Loaded, broker_url, store_url
+from protes.config.runner import RunnerSettings
 from protes.config.settings import Settings
 from protes.config.watching import ConfigFiles
 from protes.current import Current
@@ -26,6 +28,8 @@ from protes.jobs import register
 from protes.leader import Leadership
 from protes.parts import Parts, make_lasting, make_parts
 from protes.reload import Reloader, Trigger
+from protes.runner.broker import Broker, BrokerUnusable
+from protes.runner.celery_runner import CeleryRunner
 from protes.runner.protocol import Runner
 from protes.runner.threads import ThreadRunner
 from protes.store.factory import Stores, create_stores
@@ -37,16 +41,16 @@ _STOP_GRACE_SECONDS = 10.0
 
 
 @dataclass
-class Gateway:
-    """A gateway in this process: its WSGI app and what must be started and stopped with it.
+class Worker:
+    """A gateway's work in this process, without HTTP: what must be started and stopped.
 
     Attributes:
-        wsgi: the app to serve.
         stores: where everything is kept.
+        grace_seconds: how long jobs that run may go on when it is closed.
     """
 
-    wsgi: WsgiApp
     stores: Stores
+    grace_seconds: float
     _current: Current[Parts]
     _reloader: Reloader | None
 
@@ -56,21 +60,37 @@ class Gateway:
         return self._current.now.services
 
     def start(self) -> None:
-        """Begin to work on tasks, and to look after the configuration; after fork."""
+        """Begin to work on tasks, and to look after the configuration; after fork, once."""
         self.services.runner.start()
         if self._reloader is not None:
             self._reloader.start()
 
+    def hurry(self) -> None:
+        """Send requests that wait for a change away; fit for a signal handler of the main thread."""
+        self.services.waiting.close()
+
     def close(self) -> None:
-        """Stop working, finishing what is under way for up to ten seconds, and close everything."""
+        """Stop working, finishing what is under way for as long as the grace lasts, and close everything."""
         if self._reloader is not None:
             self._reloader.close()
         parts = self.services
-        parts.runner.stop(_STOP_GRACE_SECONDS)
+        parts.waiting.close()
+        parts.runner.stop(self.grace_seconds)
         with suppress(StoreError):  # then it expires by itself
             Leadership(parts.records, parts.clock, parts.process).resign()
         self._current.close()
         self.stores.close()
+
+
+@dataclass
+class Gateway(Worker):
+    """A gateway in this process: its WSGI app, and its work.
+
+    Attributes:
+        wsgi: the app to serve.
+    """
+
+    wsgi: WsgiApp
 
 
 def create_gateway(
@@ -97,9 +117,25 @@ def create_gateway(
         MiddlewareConfigError: a step of the chain is not.
         StoreError: the store cannot be opened.
     """
+    work = create_worker(loaded, clock=clock, stores=stores, environ=environ, files=files, trigger=trigger)
+    wsgi = _wsgi(loaded, work._current)
+    return Gateway(work.stores, _STOP_GRACE_SECONDS, work._current, work._reloader, wsgi)
+
+
+def create_worker(
+    loaded: Loaded,
+    *,
+    clock: Clock | None = None,
+    stores: Stores | None = None,
+    environ: Mapping[str, str] | None = None,
+    files: ConfigFiles | None = None,
+    trigger: Trigger | None = None,
+) -> Worker:
+    """Put together what works on tasks, and nothing that serves; arguments and errors are those of `create_gateway`."""
     settings, clock = loaded.settings, clock or SystemClock()
-    stores = stores or create_stores(settings.store.url)
-    runner = ThreadRunner(clock, settings.runner.threads, settings.runner.queue_limit)
+    configure_log(loaded)
+    runner = _runner(settings.runner, clock)
+    stores = stores or create_stores(store_url(settings.store))
     lasting = make_lasting(settings, stores, runner, clock, os.environ if environ is None else environ)
     current = Current(make_parts(settings, lasting, None))
 
@@ -116,7 +152,23 @@ def create_gateway(
     reloader = None
     if files is not None:
         reloader = Reloader(loaded, files, trigger or Trigger(), replace, current.close_unused, clock)
-    return Gateway(_wsgi(loaded, current), stores, current, reloader)
+    return Worker(stores, settings.runner.grace_seconds, current, reloader)
+
+
+def _runner(settings: RunnerSettings, clock: Clock) -> Runner:
+    """Make what executes jobs.
+
+    Raises:
+        ConfigError: the broker's URL cannot be read or used.
+    """
+    if settings.kind == "threads":
+        return ThreadRunner(clock, settings.threads, settings.queue_limit)
+    url = broker_url(settings)
+    try:
+        broker = Broker(url, clock, settings.queue_limit, prefix=settings.queue_prefix, ca_file=settings.broker_ca_file)
+    except BrokerUnusable as error:
+        raise ConfigError(f"custom.runner: {error}") from None
+    return CeleryRunner(broker, clock, settings.threads, settings.queue_limit, execute=settings.execute)
 
 
 def create_services(
@@ -137,11 +189,6 @@ def _wsgi(loaded: Loaded, current: Current[Parts]) -> WsgiApp:
     foca = Foca(config_file=DEFAULTS)
     # Not the files, which may have been changed, and broken, since they were read.
     foca.conf = loaded.foca.model_copy(deep=True)
-    try:
-        dictConfig(foca.conf.log.model_dump(by_alias=True))
-    except ValueError as error:
-        raise ConfigError(f"log: {error}") from None
-    _set_log_levels()
     validators = {"body": BodyValidator, "parameter": ParameterValidator}
     for spec in foca.conf.api.specs:
         options = spec.connexion
@@ -158,7 +205,11 @@ def _wsgi(loaded: Loaded, current: Current[Parts]) -> WsgiApp:
             attach(environ, parts.services)
             return _ingress(flask_app, parts.services)(environ, start_response)
 
-    return serve
+    def look() -> None:
+        with current.use() as parts:
+            parts.services.records.get("gateway", "id", parts.services.clock.now())
+
+    return Probes(serve, look)
 
 
 def _ingress(app: WsgiApp, parts: Services) -> IngressLayer:
@@ -167,8 +218,16 @@ def _ingress(app: WsgiApp, parts: Services) -> IngressLayer:
     return IngressLayer(app, guard, server.max_body_bytes, parts.gateway_id, parts.settings.profiles.keys())
 
 
-def _set_log_levels() -> None:
-    """Our own lines from INFO on; libraries' as FOCA's configuration has it, which knows the root logger alone."""
+def configure_log(loaded: Loaded) -> None:
+    """Log as FOCA's configuration says, which knows the root logger alone; our own lines from INFO on.
+
+    Raises:
+        ConfigError: it cannot be done.
+    """
+    try:
+        dictConfig(loaded.foca.log.model_dump(by_alias=True))
+    except ValueError as error:
+        raise ConfigError(f"log: {error}") from None
     for name in ("protes", "middleware", "service_registry_client"):
         logging.getLogger(name).setLevel(logging.INFO)
     # connexion would log a client error a second time, at error level.

@@ -79,6 +79,15 @@ class ManualClock:
             self._passed += seconds
 
 
+def lies_ahead(moment: datetime, now: datetime, within: timedelta) -> bool:
+    """Tell whether a stored time is still to come, by no more than whoever wrote it may have meant (`within`).
+
+    A time further ahead was written by a clock that was wrong, or is read by one. It is as good as passed: a clock that
+    is put back by an hour must not stop the work for an hour.
+    """
+    return now < moment <= now + within
+
+
 def rfc3339(moment: datetime) -> str:
     """Write an aware time as RFC 3339 in UTC with microseconds and `Z`.
 

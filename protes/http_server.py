@@ -1,9 +1,10 @@
 """Serve a WSGI app with gunicorn: worker processes with threads, the app made after fork."""
 
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -16,6 +17,7 @@ Create = Callable[[], tuple[WsgiApp, Callable[[], None]]]
 
 _BOOT_ERROR = 3  # gunicorn ends the server where a worker leaves with this, instead of starting it again for ever
 _BACKLOG = 1024
+_FIRST_PASSED = 3  # the descriptor that systemd's protocol passes first
 
 
 class PortTaken(Exception):
@@ -43,12 +45,19 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         signal.siginterrupt(signal.SIGHUP, False)
         super().init_signals()
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.app.stop()
+        super().handle_exit(sig, frame)
+
 
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured in code alone: no file and no command line of ours reaches it."""
 
-    def __init__(self, create: Create, hang_up: Callable[[], None], options: dict[str, Any]) -> None:
+    def __init__(
+        self, create: Create, hang_up: Callable[[], None], stop: Callable[[], None], options: dict[str, Any]
+    ) -> None:
         self.hang_up = hang_up
+        self.stop = stop
         self._create = create
         self._options = options
         self._close: Callable[[], None] | None = None
@@ -84,8 +93,12 @@ def serve(
     workers: int = 1,
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] = lambda: None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
+
+    A socket that listens already may be passed by whoever starts this, as systemd does (sd_listen_fds(3)); then nothing
+    is bound. As it stays open over a restart, whoever connects meanwhile waits instead of being refused.
 
     Args:
         create: makes the app, once in each worker process.
@@ -95,11 +108,12 @@ def serve(
         workers: worker processes.
         on_ready: is called once with the root URL when the first worker can answer.
         on_hangup: is called in each worker process, within a signal handler, when the server receives SIGHUP.
+        on_stop: is called likewise when the process is told to stop; requests under way have ten seconds from then on.
 
     Raises:
         PortTaken: the address cannot be bound.
     """
-    listener = _bind(host, port)
+    listener = _passed(os.environ) or _bind(host, port)
     url = _url(host, listener.getsockname()[1])  # now: gunicorn takes the descriptor over
 
     def ready(worker: Any) -> None:
@@ -118,7 +132,16 @@ def serve(
         "control_socket_disable": True,
         "post_worker_init": ready,
     }
-    _Server(create, on_hangup, options).run()
+    _Server(create, on_hangup, on_stop, options).run()
+
+
+def _passed(environ: MutableMapping[str, str]) -> socket.socket | None:
+    """Return the socket that was passed to this very process, if one was, and take the word of it out."""
+    if environ.get("LISTEN_PID") != str(os.getpid()) or environ.get("LISTEN_FDS", "0") == "0":
+        return None
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(name, None)
+    return socket.socket(fileno=_FIRST_PASSED)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -4,9 +4,10 @@ Everything here is safe to run twice, and everything it needs it reads from the 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 
 from protes.clock import Clock
 from protes.config.settings import Settings
@@ -16,21 +17,26 @@ from protes.federation.federation import Federation
 from protes.leader import Leadership
 from protes.learning.learning import Learning
 from protes.relay.cancelling import Canceller
+from protes.relay.interest import Interest
 from protes.relay.orphans import OrphanWatch
 from protes.relay.schedule import Schedule
 from protes.relay.sweeping import Sweeper
 from protes.runner.protocol import Handler, Runner
+from protes.store.expiring import Expiry
 from protes.store.ids import new_token
 from protes.store.protocols import LeaseLost, Records, StoreUnavailable, TaskStore
-from protes.store.records import Attempt, Lease, Phase, TaskRecord
+from protes.store.records import FURTHEST_AHEAD, Attempt, InstanceLoad, Lease, Phase, TaskRecord
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 500
 _ENQUEUED = timedelta(seconds=30)
+_LONGEST_PAUSE = FURTHEST_AHEAD / 2
 _HOUSEKEEPING = timedelta(seconds=60)
 _LEARNING = timedelta(seconds=3)
 _MOST_FOLDS = 20
+_TIMES_AS_LONG = 20
+_OLDEST_LOADS_SECONDS = 5.0
 # Without any instance tasks are looked at this often only, to tell them why they wait and to end what waits too long.
 _IDLE_PASS = timedelta(seconds=30)
 
@@ -66,7 +72,9 @@ class TaskJobs:
             self._tasks.release(task_id, lease.token, now + timedelta(seconds=self._lease_seconds))
             raise
         else:
-            self._tasks.release(task_id, lease.token, outcome.due_at, outcome.system_logs)
+            # A pause that is longer would be taken for the mistake of a clock; looking earlier does no harm.
+            due_at = None if outcome.due_at is None else min(outcome.due_at, self._clock.now() + _LONGEST_PAUSE)
+            self._tasks.release(task_id, lease.token, due_at, outcome.system_logs)
 
     def _turn(self, record: TaskRecord, token: str) -> Outcome:
         """Push a cancellation, or dispatch; a cancellation that comes in meanwhile makes the task due again."""
@@ -81,6 +89,29 @@ def _is_to_end(record: TaskRecord, attempt: Attempt) -> bool:
     return record.cancel_requested_at is not None or attempt.withdrawn_at is not None
 
 
+class Loads:
+    """What is unfinished at which instance, read as often as it takes a twentieth of the time at most.
+
+    Grouping a hundred thousand tasks four times a second would be most of what the store does.
+    """
+
+    def __init__(self, tasks: TaskStore, clock: Clock) -> None:
+        """Read them of `tasks`. Used by one thread."""
+        self._tasks = tasks
+        self._clock = clock
+        self._known: Sequence[InstanceLoad] = ()
+        self._next_at = -inf
+
+    def read(self) -> Sequence[InstanceLoad]:
+        """Return them as they are, or were a moment ago."""
+        began = self._clock.monotonic()
+        if began >= self._next_at:
+            self._known = self._tasks.loads()
+            took = self._clock.monotonic() - began
+            self._next_at = began + min(took * _TIMES_AS_LONG, _OLDEST_LOADS_SECONDS)
+        return self._known
+
+
 class Tick:
     """The one periodic job: the leader finds what is due and submits it."""
 
@@ -93,15 +124,18 @@ class Tick:
         runner: Runner,
         clock: Clock,
         me: str,
+        interest: Interest,
     ) -> None:
-        """Tick in the name of `me`."""
+        """Tick in the name of `me`; instances where `interest` is shown are looked at more often."""
         self._tasks = tasks
         self._records = records
         self._federation = federation
         self._runner = runner
         self._clock = clock
         self._schedule = Schedule(settings.relay)
+        self._interest = interest
         self._leadership = Leadership(records, clock, me)
+        self._loads = Loads(tasks, clock)
         self._cleaned_at: datetime | None = None
         self._learned_at: datetime | None = None
         self._passed_at: datetime | None = None
@@ -113,37 +147,39 @@ class Tick:
         now = self._clock.now()
         for key in self._federation.due_probes():
             self._runner.submit("probe", key)
-        if self._federation.view().ready or self._passed_at is None or now - self._passed_at > _IDLE_PASS:
+        if self._federation.view().ready or self._passed_at is None or abs(now - self._passed_at) > _IDLE_PASS:
             self._passed_at = now
             for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
                 self._runner.submit("dispatch", task_id)
-        loads = self._tasks.loads()
+        loads = self._loads.read()
         working = [each.instance_url for each in loads]
         paused, floors = self._federation.paused(working), self._federation.poll_floors(working)
-        for base_url in self._schedule.due(loads, paused, floors, now):
+        read = self._interest.shown().instances if loads else frozenset()
+        for base_url in self._schedule.due(loads, paused, floors, now, read):
             self._runner.submit("relay", base_url)
-        if self._learned_at is None or now - self._learned_at > _LEARNING:
+        if self._learned_at is None or abs(now - self._learned_at) > _LEARNING:
             self._learned_at = now
             self._runner.submit("learn", "")
-        if self._cleaned_at is None or now - self._cleaned_at > _HOUSEKEEPING:
+        if self._cleaned_at is None or abs(now - self._cleaned_at) > _HOUSEKEEPING:
             self._cleaned_at = now
             self._runner.submit("housekeeping", "")
 
 
 class Housekeeping:
-    """What may wait for a minute: expired records, registries' answers, orphans."""
+    """What may wait for a minute: registries' answers, what is kept no longer, orphans."""
 
-    def __init__(self, records: Records, federation: Federation, orphans: OrphanWatch, clock: Clock) -> None:
+    def __init__(self, expiry: Expiry, federation: Federation, orphans: OrphanWatch) -> None:
         """Keep house."""
-        self._records = records
+        self._expiry = expiry
         self._federation = federation
         self._orphans = orphans
-        self._clock = clock
 
     def run(self, _: str = "") -> None:
-        """Run once."""
-        self._records.expire(self._clock.now())
+        """Run once; each part has a bound of its own, so that all of it ends within the time of a job."""
         self._federation.keep()
+        self._federation.tidy()
+        self._expiry.expire_records()
+        self._expiry.expire_tasks()
         self._orphans.look()
 
 
@@ -154,8 +190,15 @@ def learn(learning: Learning) -> None:
             return
 
 
+def relay(sweeper: Sweeper, runner: Runner, base_url: str) -> None:
+    """Sweep an instance; what does not fit into the time of a job is for another one, behind those that wait."""
+    if sweeper.sweep(base_url):
+        runner.submit("relay", base_url)
+
+
 def handlers(
     jobs: TaskJobs,
+    runner: Runner,
     sweeper: Sweeper,
     federation: Federation,
     learning: Learning,
@@ -165,7 +208,7 @@ def handlers(
     """Say which job is whose, by the job's name."""
     return {
         "dispatch": jobs.advance,
-        "relay": sweeper.sweep,
+        "relay": partial(relay, sweeper, runner),
         "probe": federation.probe,
         "learn": lambda _: learn(learning),
         "housekeeping": housekeeping.run,

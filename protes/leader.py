@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from protes.clock import Clock
-from protes.store.protocols import Conflict, Records
+from protes.clock import Clock, lies_ahead
+from protes.store.protocols import Conflict, Records, Stored
 
 _KIND, _KEY = "leader", "tick"
 _LASTING = timedelta(seconds=6)
+_CLOCKS_DIFFER = timedelta(seconds=30)
 
 
 class Leadership:
@@ -17,30 +18,36 @@ class Leadership:
         self._records = records
         self._clock = clock
         self._me = me
-        self._until: datetime | None = None
+        self._renew_at: float | None = None
 
     def resign(self) -> None:
         """Give the lead back, so that the next process need not wait for it to expire."""
         stored = self._records.get(_KIND, _KEY, self._clock.now())
         if stored is not None and stored.value["holder"] == self._me:
             self._records.delete(_KIND, _KEY)
-        self._until = None
+        self._renew_at = None
 
     def held(self) -> bool:
         """Tell whether this process leads now; renews the claim when half of its time has passed."""
-        now = self._clock.now()
-        if self._until is not None and now < self._until - _LASTING / 2:
+        measured = self._clock.monotonic()
+        if self._renew_at is not None and measured < self._renew_at:
             return True
+        self._renew_at = None
+        now = self._clock.now()
         stored = self._records.get(_KIND, _KEY, now)
-        if stored is not None and stored.value["holder"] != self._me:
-            self._until = None
+        if stored is not None and stored.value["holder"] != self._me and _lasts(stored, now):
             return False
-        until = now + _LASTING
         try:
             version = stored.version if stored is not None else 0
-            self._records.put(_KIND, _KEY, {"holder": self._me}, now, expected_version=version, expires_at=until)
+            self._records.put(
+                _KIND, _KEY, {"holder": self._me}, now, expected_version=version, expires_at=now + _LASTING
+            )
         except Conflict:
-            self._until = None
             return False
-        self._until = until
+        self._renew_at = measured + _LASTING.total_seconds() / 2
         return True
+
+
+def _lasts(stored: Stored, now: datetime) -> bool:
+    """Tell whether a claim is to be believed: one that lasts for too long is of a clock that was wrong."""
+    return stored.expires_at is not None and lies_ahead(stored.expires_at, now, _LASTING + _CLOCKS_DIFFER)

@@ -1,13 +1,16 @@
 """What a gateway is made of: the parts that follow from the settings, and what outlives a change of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import openapi
 from middleware import Chain, MiddlewareConfigError, build_chain
 from protes.api.idempotency import Reposts
+from protes.api.intake import Intake
 from protes.api.services import Services
 from protes.api.validation import TaskSchema
+from protes.api.waiting import WaitingRoom
 from protes.clock import Clock
 from protes.config.planning import StepSettings
 from protes.config.settings import LIMITS, Settings
@@ -15,20 +18,24 @@ from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.forwarding import Forwarder
 from protes.dispatch.gate import Gate
 from protes.dispatch.settling import Settler
+from protes.federation import caller_tokens
 from protes.federation.federation import Federation
 from protes.identity import gateway_id, process_name
 from protes.jobs import Housekeeping, TaskJobs, Tick, handlers
 from protes.learning.learning import Learning
 from protes.offers.store import StoredOffers
 from protes.planning.known_figures import KnownFigures
-from protes.planning.planner import Planner
+from protes.planning.planner import ROUTING_KIND, Planner
 from protes.relay.cancelling import Canceller
+from protes.relay.interest import Interest
 from protes.relay.orphans import OrphanWatch
 from protes.relay.sweeping import Sweeper
 from protes.runner.protocol import Handler, Runner
 from protes.sources.sources import Sources
+from protes.store.expiring import Expiry
 from protes.store.factory import Stores
 from protes.store.orphans import Orphans
+from protes.store.records import TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,16 @@ class Lasting:
     process: str
     reposts: Reposts
     gate: Gate
+    interest: Interest
     task_schema: TaskSchema
+    waiting: WaitingRoom
+    intake: Intake
 
 
 def make_lasting(
     settings: Settings, stores: Stores, runner: Runner, clock: Clock, environ: Mapping[str, str]
 ) -> Lasting:
+    server = settings.server
     return Lasting(
         stores,
         runner,
@@ -76,7 +87,10 @@ def make_lasting(
         process_name(),
         Reposts(stores.records, clock),
         Gate(clock),
+        Interest(stores.records, clock, process_name()),
         TaskSchema(openapi.document("tes.yaml")),
+        WaitingRoom(stores.tasks, clock, server.threads),
+        Intake(clock, server.writes_at_once or max(1, server.threads // 2), server.write_patience_seconds),
     )
 
 
@@ -109,8 +123,11 @@ def make_parts(settings: Settings, lasting: Lasting, previous: Federation | None
         lasting.reposts,
         lasting.task_schema,
         KnownFigures(learning),
+        lasting.interest,
+        lasting.waiting,
+        lasting.intake,
     )
-    return Parts(services, _handlers(services, learning, lasting.gate))
+    return Parts(services, _handlers(services, learning, lasting.gate, lasting.interest))
 
 
 def _chains(settings: Settings) -> dict[str | None, Chain]:
@@ -135,25 +152,36 @@ def _with_limits(steps: tuple[StepSettings, ...]) -> tuple[StepSettings, ...]:
     return (*(StepSettings(use=name) for name in LIMITS if name not in there), *steps)
 
 
-def _handlers(parts: Services, learning: Learning, gate: Gate) -> Mapping[str, Handler]:
+def _ended(parts: Services, ended: Sequence[TaskRecord]) -> None:
+    """Keep what is worth it of tasks that have ended, and drop what was kept for them."""
+    parts.sources.remember(ended)
+    for record in ended:
+        parts.federation.tokens.over(record)
+
+
+def _handlers(parts: Services, learning: Learning, gate: Gate, interest: Interest) -> Mapping[str, Handler]:
     settings, clock, me = parts.settings, parts.clock, parts.process
     tasks, records, federation = parts.tasks, parts.records, parts.federation
     orphans = Orphans(records, settings.dispatch.orphan_watch_seconds)
     forwarder = Forwarder(settings.dispatch, parts.gateway_id, tasks, parts.planner, federation, clock, gate)
     settler = Settler(settings.dispatch, tasks, federation, orphans, clock)
-    dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock)
+    dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock, federation.tokens.over)
     sweeper = Sweeper(
         settings.relay,
         tasks,
+        records,
         federation,
         orphans,
         clock,
-        parts.sources.remember,
+        partial(_ended, parts),
         settings.dispatch.requeue_stuck_seconds,
         parts.sources.completed,
+        interest,
     )
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
     jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
-    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me)
-    housekeeping = Housekeeping(records, federation, OrphanWatch(orphans, tasks, federation, clock), clock)
-    return handlers(jobs, sweeper, federation, learning, tick, housekeeping)
+    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, interest)
+    keep = settings.store.keep_finished_seconds
+    expiry = Expiry(tasks, records, clock, keep, (ROUTING_KIND, caller_tokens.KIND), learning.done_with)
+    housekeeping = Housekeeping(expiry, federation, OrphanWatch(orphans, tasks, federation, clock))
+    return handlers(jobs, parts.runner, sweeper, federation, learning, tick, housekeeping)

@@ -1,7 +1,8 @@
 """The WSGI factory: `gunicorn 'protes.wsgi:create()'`.
 
 The configuration file is named by the environment variable PROTES_CONFIG; settings come from PROTES_* variables too.
-A change of the file is taken over by itself; signals are gunicorn's (docs/reload.md).
+A change of the file is taken over by itself; signals are gunicorn's (docs/reload.md). With `runner.execute: false` the
+processes only serve, and `protes worker` runs the jobs (docs/scaling.md).
 """
 
 import atexit

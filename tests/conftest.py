@@ -1,9 +1,14 @@
 """Settings for all tests."""
 
 import gc
+import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.support import ferretdb
+from tests.support.services import missing
 
 # The machine may be busy: a slow example is no failure. The same examples each time: a failure repeats.
 settings.register_profile("protes", deadline=None, derandomize=True)
@@ -19,3 +24,12 @@ def pytest_collection_finish() -> None:
     """Keep the thousands of collected tests out of garbage collections, which otherwise stop a test for long."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def mongodb(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a server that speaks MongoDB's protocol, one for all tests."""
+    with ferretdb.server_url(os.environ, tmp_path_factory.mktemp("ferretdb")) as url:
+        if url is None:
+            missing(request, ferretdb.ABSENT)
+        yield url

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
+from pydantic import SecretStr
 
 from protes.api.callers import token_kind
 from protes.api.idempotency import KEY_HEADER
@@ -15,7 +16,8 @@ from protes.api.submission import Submission
 def arriving(document: Mapping[str, Any]) -> Submission:
     """Return the submission of `document` by the request that is being served."""
     root = ingress()
-    kind = token_kind(request.headers.get("Authorization"), services().settings.server.operator_token)
+    authorization = request.headers.get("Authorization")
+    kind = token_kind(authorization, services().settings.server.operator_token)
     return Submission(
         document=document,
         base=root.base,
@@ -24,6 +26,7 @@ def arriving(document: Mapping[str, Any]) -> Submission:
         url_profile=root.profile,
         header_weight=request.headers.get(WEIGHT_HEADER),
         token_kinds=(kind,) if kind is not None else (),
+        authorization=SecretStr(authorization) if authorization is not None and kind is not None else None,
         via=request.headers.get("Via"),
         key=request.headers.get(KEY_HEADER),
     )

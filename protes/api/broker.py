@@ -5,6 +5,7 @@ Function names are the document's operation ids. Bodies are read here and not by
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Response
@@ -105,7 +106,8 @@ def _checked(request: ExecutionRequest) -> TaskRecord:
     parts = services()
     try:
         parts.task_schema.check({name: value for name, value in request.task.items() if name not in SERVER_SET})
-        submission = arriving(request.task_with_wishes())
+        # A session may be accepted by another request, long after this one: no token is kept for it.
+        submission = replace(arriving(request.task_with_wishes()), authorization=None)
         return prepare(parts, caller(), submission, gateways_passed(submission, parts.gateway_id))
     except Problem as problem:
         if problem.status != 400 or not problem.errors:

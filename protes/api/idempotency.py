@@ -7,7 +7,7 @@ second makes the same task durable and answers with it, whether the first has fi
 import hashlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,13 +37,22 @@ def fingerprint(*parts: str) -> str:
 
 
 def id_for_key(records: Records, clock: Clock, subject: str, key: str, body: str, new_id: str) -> str:
-    """Return the id that belongs to an Idempotency-Key: `new_id` if the key is new.
+    """Return the id that belongs to an Idempotency-Key, as `ids_for_key` does for several."""
+    return ids_for_key(records, clock, subject, key, body, [new_id])[0]
+
+
+def ids_for_key(
+    records: Records, clock: Clock, subject: str, key: str, body: str, new_ids: Sequence[str]
+) -> Sequence[str]:
+    """Return the ids that belong to an Idempotency-Key: `new_ids` if the key is new.
 
     Args:
+        records: where keys are remembered.
+        clock: the clock.
         subject: the caller; keys of different callers never meet.
         key: the header's value.
-        body: hash of the normalised body.
-        new_id: the id to remember where the key is new.
+        body: hash of the normalised body; equal ones stand for as many tasks.
+        new_ids: the ids to remember where the key is new.
 
     Raises:
         Problem: 400 where the key is too short or long, 422 where it was used with another body.
@@ -52,7 +61,7 @@ def id_for_key(records: Records, clock: Clock, subject: str, key: str, body: str
         raise invalid([FieldError(f"header {KEY_HEADER}", f"must have {_SHORTEST} to {_LONGEST} characters")])
     now = clock.now()
     record_key = fingerprint(subject, key)
-    value = {"task_id": new_id, "body": body}
+    value = {"task_ids": list(new_ids), "body": body}
     try:
         records.put(_KEY_KIND, record_key, value, now, expected_version=0, expires_at=now + _KEPT)
     except Conflict:
@@ -61,8 +70,8 @@ def id_for_key(records: Records, clock: Clock, subject: str, key: str, body: str
             raise Problem(409, f"header {KEY_HEADER}: the key has just expired; send the request again") from None
         if stored.value["body"] != body:
             raise Problem(422, f"header {KEY_HEADER}: was used before with another body; use a new key") from None
-        return str(stored.value["task_id"])
-    return new_id
+        return [str(task_id) for task_id in stored.value["task_ids"]]
+    return new_ids
 
 
 @dataclass(slots=True)

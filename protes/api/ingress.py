@@ -20,6 +20,7 @@ from protes.api.validation import path_of
 ENVIRON_KEY = "protes.ingress"
 COMPATIBILITY_BASE = "/v1"
 TES_BASES = ("/ga4gh/tes/v1", COMPATIBILITY_BASE)
+BATCHES = ("/protes/v1/tasks:create", "/protes/v1/tasks:cancel")
 SERVER_SET = ("id", "state", "logs", "creation_time")
 _SLASHES = re.compile(r"/{2,}")
 _ROOT = re.compile(r"^/(w|profiles)/([^/]*)(/.*)?$")
@@ -45,14 +46,14 @@ class Ingress:
         weight: the weight in the prefix as written, or None.
         profile: the name of the profile in the prefix, or None.
         base: the TES base path of the request, or "" where it is none.
-        body: the parsed, cleaned JSON body of a task to create; None for other requests.
+        body: the parsed JSON body, without nulls, of a request that brings tasks or names them; None for others.
     """
 
     prefix: str = ""
     weight: str | None = None
     profile: str | None = None
     base: str = ""
-    body: Mapping[str, Any] | None = None
+    body: Any = None
 
     @property
     def compatible(self) -> bool:
@@ -106,6 +107,9 @@ class IngressLayer:
             if environ["REQUEST_METHOD"] == "POST" and takes_task(path, base):
                 body = parse_task(raw, environ.get("CONTENT_TYPE", ""))
                 raw = write_task(body)
+            elif environ["REQUEST_METHOD"] == "POST" and path in BATCHES:
+                body = parse_json(raw, environ.get("CONTENT_TYPE", ""))
+                raw = b"{}"  # each part is checked by itself, with a result of its own
             environ["wsgi.input"] = BytesIO(raw)
             environ["CONTENT_LENGTH"] = str(len(raw))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -196,20 +200,32 @@ def parse_task(raw: bytes, content_type: str) -> dict[str, Any]:
     Raises:
         Problem: 415 where it is not declared as JSON, 400 where it is not a JSON object.
     """
+    document = parse_json(raw, content_type)
+    if not isinstance(document, dict):
+        raise Problem(400, "the body must be a JSON object, a tesTask")
+    return without_server_set(document)
+
+
+def without_server_set(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task without the fields that are the server's to set."""
+    return {name: value for name, value in document.items() if name not in SERVER_SET}
+
+
+def parse_json(raw: bytes, content_type: str) -> Any:
+    """Parse a body, without nulls in objects.
+
+    Raises:
+        Problem: 415 where it is not declared as JSON, 400 where it is none.
+    """
     media_type = content_type.partition(";")[0].strip()
     if not _JSON_TYPE.match(media_type):
         raise Problem(415, "header Content-Type: must be application/json")
     try:
-        document = drop_nulls(json.loads(raw, parse_constant=_refuse_constant))
+        return drop_nulls(json.loads(raw, parse_constant=_refuse_constant))
     except RecursionError:
         raise Problem(400, "the body is nested too deeply") from None
     except ValueError as error:
         raise Problem(400, f"the body is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise Problem(400, "the body must be a JSON object, a tesTask")
-    for field in SERVER_SET:
-        document.pop(field, None)
-    return document
 
 
 def write_task(document: Mapping[str, Any]) -> bytes:

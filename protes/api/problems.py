@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from protes.store.protocols import StoreUnavailable
+from protes.store.protocols import StoreFull, StoreUnavailable, TooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ def title_of(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def body_of(problem: Problem) -> bytes:
-    """Render the problem details document."""
+def document_of(problem: Problem) -> dict[str, Any]:
+    """Make the problem details document."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": title_of(problem.status),
@@ -71,7 +71,12 @@ def body_of(problem: Problem) -> bytes:
     }
     if problem.errors:
         document["errors"] = [{"field": error.field, "detail": error.detail} for error in problem.errors]
-    return json.dumps(document).encode()
+    return document
+
+
+def body_of(problem: Problem) -> bytes:
+    """Render the problem details document."""
+    return json.dumps(document_of(problem)).encode()
 
 
 def respond(problem: Problem) -> Response:
@@ -97,6 +102,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(ProblemException, _on_connexion)
     app.register_error_handler(HTTPException, _on_werkzeug)
     app.register_error_handler(StoreUnavailable, _on_store)
+    app.register_error_handler(TooLarge, _on_too_large)
     app.register_error_handler(Exception, _on_unexpected)
 
 
@@ -130,7 +136,14 @@ def _on_werkzeug(error: HTTPException) -> Response:
 
 def _on_store(error: StoreUnavailable) -> Response:
     logger.warning("%s %s: the store is unavailable: %s", request.method, _one_line(request.path), error)
+    if isinstance(error, StoreFull):
+        text = "the task store is full, and nothing was stored: its operator must make room"
+        return respond(Problem(503, text, headers={"Retry-After": "60"}))
     return respond(Problem(503, "the task store is unavailable; try again", headers={"Retry-After": "2"}))
+
+
+def _on_too_large(error: TooLarge) -> Response:
+    return _on_problem(Problem(413, str(error)))
 
 
 def _on_unexpected(error: Exception) -> Response:

@@ -7,13 +7,14 @@ from typing import Any
 
 from flask import Response
 
+from protes.api import batches
 from protes.api.answers import answer
 from protes.api.arriving import arriving
 from protes.api.callers import caller_may_see, require_operator
 from protes.api.instances import instance_document
 from protes.api.path import hops
 from protes.api.problems import Problem
-from protes.api.services import Services, caller, eyes, services
+from protes.api.services import Services, caller, eyes, ingress, services
 from protes.api.submission import prepare
 from protes.clock import rfc3339
 from protes.federation.known import KnownInstance
@@ -90,6 +91,18 @@ def offers_document(parts: Services, record: TaskRecord, plan: Plan) -> dict[str
         **({"metadata": dict(plan.distribution.metadata)} if plan.distribution.metadata else {}),
         "offers": entries,
     }
+
+
+def CreateTasks(body: Any) -> Response:
+    """Make tasks durable, each with its own result."""
+    del body  # the ingress layer has it
+    return answer(batches.create_tasks(ingress().body))
+
+
+def CancelTasks(body: Any) -> Response:
+    """Record the wish to cancel tasks, each with its own result."""
+    del body  # the ingress layer has it
+    return answer(batches.cancel_tasks(ingress().body))
 
 
 def ListMiddleware() -> Response:

@@ -1,15 +1,17 @@
 """What the controllers work with; put together in `protes.app`, found again through the WSGI environment."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flask import request
 
 from protes.api.callers import Caller, identify
 from protes.api.idempotency import Reposts
 from protes.api.ingress import ENVIRON_KEY, Ingress
+from protes.api.intake import Intake
 from protes.api.validation import TaskSchema
 from protes.api.views import Eyes
+from protes.api.waiting import WaitingRoom
 from protes.clock import Clock
 from protes.config.settings import Settings
 from protes.federation.federation import Federation
@@ -19,8 +21,16 @@ from protes.planning.planner import Planner
 from protes.runner.protocol import Runner
 from protes.sources.sources import Sources
 from protes.store.protocols import Records, TaskStore
+from protes.tes.states import State
 
 _ENVIRON_KEY = "protes.services"
+
+
+class Interest(Protocol):
+    """Who looks after tasks likes to know which of them are read now."""
+
+    def mark(self, task_id: str, instance_url: str | None = None) -> None:
+        """Note that somebody reads an unfinished task; nearly free, and never fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,9 @@ class Services:
         reposts: submissions in progress.
         task_schema: the shape of a task.
         figures: what is configured and learned of instances.
+        interest: is told which tasks are read.
+        waiting: where requests wait for tasks to change.
+        intake: bounds the requests that write.
     """
 
     settings: Settings
@@ -58,6 +71,9 @@ class Services:
     reposts: Reposts
     task_schema: TaskSchema
     figures: KnownFigures
+    interest: Interest
+    waiting: WaitingRoom
+    intake: Intake
 
 
 def services() -> Services:
@@ -86,9 +102,12 @@ def caller() -> Caller:
 
 def eyes() -> Eyes:
     """Return how this request's caller sees tasks."""
-    api, compatible = services().settings.api, ingress().compatible
+    settings, compatible = services().settings, ingress().compatible
+    api, preset = settings.api, settings.profiles.get(ingress().profile or "")
+    states = preset.states if preset is not None and preset.states is not None else api.states
     return Eyes(
-        all_states=api.states == "all" and not compatible,
+        all_states=states == "all" and not compatible,
+        queued_as=State(preset.queued_as) if preset is not None else State.QUEUED,
         whole_cores=compatible,
         instances=api.show_instances or caller().is_operator,
         all_attempts=api.all_attempts,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from pydantic import SecretStr
+
 from protes.api import task_instances
 from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, id_for_key
@@ -17,8 +19,11 @@ from protes.api.preference import Surroundings, effective, reserved_tag_errors
 from protes.api.problems import FieldError, Problem, invalid
 from protes.api.services import Services
 from protes.api.validation import semantic_errors
+from protes.clock import rfc3339
+from protes.federation.caller_tokens import ends_at
 from protes.federation.known import FederationView
 from protes.federation.naming import named
+from protes.planning.convert import TOKEN_UNTIL
 from protes.store.ids import new_task_id
 from protes.store.records import TaskRecord, tag_entry
 from protes.tes.documents import normalise
@@ -41,6 +46,8 @@ class Submission:
         url_profile: the profile in the root, or None.
         header_weight: the `X-Protes-Weight` header, or None.
         token_kinds: kinds of the tokens that the task needs taken, such as that of the caller's own.
+        authorization: the caller's own token, as the header has it, to be passed on to instances that want it; never
+            that of the operator, and None where the request keeps none.
         via: the `Via` header, or None.
         key: the `Idempotency-Key` header, or None.
     """
@@ -52,6 +59,7 @@ class Submission:
     url_profile: str | None = None
     header_weight: str | None = None
     token_kinds: tuple[str, ...] = ()
+    authorization: SecretStr | None = None
     via: str | None = None
     key: str | None = None
 
@@ -61,16 +69,21 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
 
     Raises:
         Problem: 400 with what is wrong, or why no instance can ever run it; 422 for a reused key; 508 for a loop of
-            gateways.
+            gateways; 503 where the store does not keep up.
     """
-    via = gateways_passed(submission, parts.gateway_id)
-    record = _described(parts, caller, submission, via)
-    body = fingerprint(record.document, json.dumps(dict(record.preference), sort_keys=True))
-    if submission.key is not None:
-        task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
-        return _store(parts, record, task_id)
-    with parts.reposts.watch(caller.subject, body, submission.prefix, submission.base, record.id) as task_id:
-        return _store(parts, record, task_id)
+    record = described(parts, caller, submission, gateways_passed(submission, parts.gateway_id))
+    body = fingerprint(*wish(record))
+    with parts.intake.place():
+        if submission.key is not None:
+            task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
+            return _store(parts, record, task_id, submission.authorization)
+        with parts.reposts.watch(caller.subject, body, submission.prefix, submission.base, record.id) as task_id:
+            return _store(parts, record, task_id, submission.authorization)
+
+
+def wish(record: TaskRecord) -> tuple[str, str]:
+    """Return what two requests for the same task have in common."""
+    return record.document, json.dumps(dict(record.preference), sort_keys=True)
 
 
 def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...] = ()) -> TaskRecord:
@@ -79,11 +92,11 @@ def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[
     Raises:
         Problem: 400 with everything that is wrong with it, or with the instances that it asks for.
     """
-    return _pinned(parts, _described(parts, caller, submission, via))
+    return _with_token(parts, _pinned(parts, described(parts, caller, submission, via)), submission.authorization)
 
 
-def _described(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...]) -> TaskRecord:
-    """Check what the request itself says, which is the same whenever it is sent.
+def described(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...]) -> TaskRecord:
+    """Check what the request itself says, which is the same whenever it is sent; make a record of it.
 
     Raises:
         Problem: 400 with everything that is wrong with it.
@@ -175,18 +188,46 @@ def gateways_passed(submission: Submission, own_id: str) -> tuple[str, ...]:
     return passed
 
 
-def _store(parts: Services, record: TaskRecord, task_id: str) -> str:
+def _with_token(parts: Services, record: TaskRecord, authorization: SecretStr | None) -> TaskRecord:
+    """Note until when the caller's token can be passed on, where there is an instance that wants it."""
+    if authorization is None or not parts.settings.passes_tokens:
+        return record
+    ends = ends_at(authorization, record.created_at)
+    if ends is None:
+        return record
+    return replace(record, preference={**record.preference, TOKEN_UNTIL: rfc3339(ends)})
+
+
+def _store(parts: Services, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> str:
     """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
     # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
     if task_id == record.id or parts.tasks.get(task_id, head=True) is None:
-        record = _pinned(parts, record)
-        reasons = parts.planner.impossible(record)
-        if reasons:
-            raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
+        record = possible(parts, record, task_id, authorization)
+    record = on_its_way(parts, replace(record, id=task_id))
+    stored = parts.tasks.create(record)
+    if record.enqueued_until is not None:
+        parts.runner.submit(DISPATCH, stored.id)
+    parts.waiting.nudge()
+    return stored.id
+
+
+def possible(parts: Services, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> TaskRecord:
+    """Check whether the task can be run by the instances known now; return it as it is to be stored as `task_id`.
+
+    Raises:
+        Problem: 400, it asks for instances that are not known, or none can ever run it.
+    """
+    record = _with_token(parts, _pinned(parts, record), authorization)
+    reasons = parts.planner.impossible(record)
+    if reasons:
+        raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
+    if authorization is not None and TOKEN_UNTIL in record.preference:
+        parts.federation.tokens.keep(task_id, authorization)  # first of all: the task may be dispatched at once
+    return record
+
+
+def on_its_way(parts: Services, record: TaskRecord) -> TaskRecord:
+    """Note that a job is about to be submitted for the new task, where there is anywhere to bring it."""
     # Where there is no instance yet the tick brings the task to one as soon as there is.
     ready = parts.federation.view().ready or task_instances.may_bring(parts.settings, record.preference)
-    enqueued_until = record.created_at + _FIRST_ENQUEUE if ready else None
-    stored = parts.tasks.create(replace(record, id=task_id, enqueued_until=enqueued_until))
-    if ready:
-        parts.runner.submit(DISPATCH, stored.id)
-    return stored.id
+    return replace(record, enqueued_until=record.created_at + _FIRST_ENQUEUE) if ready else record

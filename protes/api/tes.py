@@ -3,6 +3,9 @@
 Function names are the specification's operation ids.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -10,20 +13,20 @@ from flask import Response, request
 from protes.api import page_tokens
 from protes.api.answers import answer
 from protes.api.arriving import arriving
-from protes.api.callers import caller_may_see
+from protes.api.callers import Caller, caller_may_see
+from protes.api.conditional import marked, wait_seconds
 from protes.api.parameters import tag_filters
 from protes.api.preference import BACKEND_PARAMETERS
 from protes.api.problems import FieldError, Problem, invalid
+from protes.api.reading import Page, Reading, await_change
 from protes.api.service_info import legacy, service_info
-from protes.api.services import caller, eyes, services
+from protes.api.services import Services, caller, eyes, services
 from protes.api.submission import DISPATCH, submit
-from protes.api.views import View, render
-from protes.store.records import TaskQuery, TaskRecord
+from protes.api.views import View
+from protes.store.records import TaskQuery
 from protes.tes.states import State
 
 _LARGEST_PAGE = 2047
-
-# The interest a reader shows in a task could shorten its poll interval; reads never do more than read the store.
 
 
 def GetServiceInfo() -> Response:
@@ -45,16 +48,19 @@ def CreateTask(body: dict[str, Any]) -> Response:
 
 def GetTask(id: str, view: str = "MINIMAL") -> Response:
     """Answer one task, from the store alone."""
-    minimal = view == View.MINIMAL
-    record = _own(services().tasks.get(id, head=minimal))
-    return answer(render(record, View(view), eyes()))
+    parts = services()
+    read = partial(_one, parts, caller(), id, view != View.MINIMAL or _wanted_seconds(parts) > 0)
+    reading = Reading(read, View(view), eyes(), single=True)
+    return _answered(parts, reading, lambda page: reading.rendered(page)[0])
 
 
 def CancelTask(id: str) -> Response:
     """Record the caller's wish and answer at once; repeated or too late it is as good."""
     parts = services()
-    _own(parts.tasks.get(id, head=True))
-    record = parts.tasks.request_cancel(id, parts.clock.now())
+    _one(parts, caller(), id, False, True)
+    with parts.intake.place():
+        record = parts.tasks.request_cancel(id, parts.clock.now())
+    parts.waiting.nudge()
     if record is not None and record.due_at is not None:
         parts.runner.submit(DISPATCH, id)
     return answer({})
@@ -82,18 +88,53 @@ def ListTasks(
         tags=tags,
         before=page_tokens.read(page_token, filters) if page_token else None,
         limit=page_size + 1,
-        heads=view == View.MINIMAL,
     )
-    records = services().tasks.list(query)
-    page = records[:page_size]
-    listed: dict[str, Any] = {"tasks": [render(record, View(view), seen_by) for record in page]}
-    if len(records) > page_size:
-        listed["next_page_token"] = page_tokens.write(page[-1].id, filters)
-    return answer(listed)
+    parts = services()
+    reading = Reading(partial(_page, parts, query), View(view), seen_by)
+
+    def listed(page: Page) -> dict[str, Any]:
+        more = {"next_page_token": page_tokens.write(page.records[-1].id, filters)} if page.more else {}
+        return {"tasks": reading.rendered(page), **more}
+
+    return _answered(parts, reading, listed)
 
 
-def _own(record: TaskRecord | None) -> TaskRecord:
-    """Return the record if it is the caller's; somebody else's is as good as absent."""
-    if record is None or not caller_may_see(caller(), record.owner):
+def _answered(parts: Services, reading: Reading, document: Callable[[Page], Mapping[str, Any]]) -> Response:
+    """Answer what is to be shown, after waiting for it where the client prefers so; 304 where it has that already."""
+    known, waited = request.if_none_match, 0
+    wanted = _wanted_seconds(parts)
+    if wanted:
+        with parts.waiting.place() as free:
+            if free:
+                await_change(reading, known, parts.waiting, wanted)
+                waited = wanted
+    page = reading.read(reading.heads_suffice or bool(known))
+    tag = reading.tag(page)
+    if known.contains_weak(tag):
+        return marked(Response(status=304), tag, waited)
+    if known and not reading.heads_suffice:
+        page = reading.read(False)
+        tag = reading.tag(page)
+    return marked(answer(document(page)), tag, waited)
+
+
+def _wanted_seconds(parts: Services) -> int:
+    return wait_seconds(request.headers.get("Prefer"), parts.settings.server.longest_wait_seconds)
+
+
+def _one(parts: Services, caller: Caller, task_id: str, interested: bool, head: bool) -> Page:
+    """Read the caller's task; somebody else's is as good as absent. Who is `interested` has it looked after sooner."""
+    record = parts.tasks.get(task_id, head=head)
+    if record is None or not caller_may_see(caller, record.owner):
         raise Problem(404, "id: there is no task with this id")
-    return record
+    if interested and not record.state.finished:
+        live = record.live_attempt
+        parts.interest.mark(record.id, live.instance_url if live is not None else None)
+    return Page((record,))
+
+
+def _page(parts: Services, query: TaskQuery, heads: bool) -> Page:
+    """Read a page; the query asks for one task more than there is room for."""
+    records = parts.tasks.list(replace(query, heads=heads))
+    room = query.limit - 1
+    return Page(tuple(records[:room]), more=len(records) > room)

@@ -33,12 +33,14 @@ class Eyes:
 
     Attributes:
         all_states: show TES 1.1 states instead of those every engine knows.
+        queued_as: what QUEUED is shown as: Pulsar's polling client takes it for a failure.
         whole_cores: show `cpu_cores` as an integer, rounded up (the compatibility dialect).
         instances: show URL and task id of the instance.
         all_attempts: show every attempt in `logs`.
     """
 
     all_states: bool = False
+    queued_as: State = State.QUEUED
     whole_cores: bool = False
     instances: bool = True
     all_attempts: bool = False
@@ -60,7 +62,8 @@ def render(record: TaskRecord, view: View, eyes: Eyes) -> dict[str, Any]:
 
 def seen_state(record: TaskRecord, eyes: Eyes) -> State:
     """Return the state a caller is shown."""
-    return record.state if eyes.all_states else shown(record.state, record.last_steady)
+    state = record.state if eyes.all_states else shown(record.state, record.last_steady)
+    return eyes.queued_as if state is State.QUEUED else state
 
 
 def _logs(record: TaskRecord, eyes: Eyes) -> list[dict[str, Any]]:

@@ -65,9 +65,21 @@ def _add_servers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.add_argument("--host", help="address to bind to (server.host)")
         command.add_argument("--port", type=int, help="port to bind to (server.port)")
         command.add_argument("--data", metavar="DIR", help="folder of the embedded store (store.url)")
+        text = "leave all jobs to workers behind a broker (runner.execute false)"
+        command.add_argument("--api-only", action="store_const", const=False, dest="execute", help=text)
         command.set_defaults(command=function)
+    _add_worker(commands)
     demo.add_command(commands)
     node.add_command(commands)
+
+
+def _add_worker(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "run the gateway's jobs, which come through a broker (docs/scaling.md)"
+    worker = commands.add_parser("worker", help=text, description=text)
+    worker.add_argument("--config", metavar="FILE", action="append", default=[], help="YAML file; may be repeated")
+    worker.add_argument("--concurrency", type=int, metavar="N", help="jobs that run at once (runner.threads)")
+    worker.add_argument("--data", metavar="DIR", help="folder of the embedded store (store.url)")
+    worker.set_defaults(command=_later("serving", "worker"), execute=True)
 
 
 def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -82,10 +94,13 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_changes(add("instances", _later("instances", "instances"), "print the instances the gateway knows"))
     for name, function, text in (
         ("offers", _later("remote", "offers"), "print what each instance would offer for a task"),
-        ("submit", _later("remote", "submit"), "submit a task"),
+        ("submit", _later("batches", "submit"), "submit a task, or several in one call"),
     ):
         command = add(name, function, text)
-        command.add_argument("task", metavar="TASK.json", help="file with a TES task")
+        if name == "submit":
+            command.add_argument("tasks", metavar="TASK.json", nargs="+", help="files with a TES task each")
+        else:
+            command.add_argument("task", metavar="TASK.json", help="file with a TES task")
         command.add_argument("--weight", help="cost (0) against runtime (1): 0 to 1, cost, time or random")
         command.add_argument("--profile", metavar="NAME", help="an operator's preset")
         if name == "submit":
@@ -94,9 +109,11 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             command.add_argument("--timeout", type=float, default=86400, help="seconds to wait at most")
     show = add("show", _later("remote", "show"), "print a task")
     show.add_argument("--routing", action="store_true", help="also why it runs where it runs")
-    cancel = add("cancel", _later("remote", "cancel"), "cancel a task")
-    for command in (show, cancel):
-        command.add_argument("id", metavar="ID", help="id of the task")
+    show.add_argument("id", metavar="ID", help="id of the task")
+    cancel = add("cancel", _later("batches", "cancel"), "cancel tasks, by their ids or by their tags")
+    cancel.add_argument("ids", metavar="ID", nargs="*", help="ids of tasks")
+    text = "all unfinished tasks with this tag, of any value where none is given; repeated: with all of them"
+    cancel.add_argument("--tag", dest="tags", metavar="KEY[=VALUE]", action="append", default=[], help=text)
     listing = add("list", _later("remote", "list_tasks"), "print tasks, newest first")
     listing.add_argument("--state", help="only tasks in this state")
     listing.add_argument("--name-prefix", help="only tasks whose name starts so")

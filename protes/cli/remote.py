@@ -22,46 +22,50 @@ _POLL_SECONDS = 0.5
 
 def submit(args: Namespace) -> int:
     """Submit a task; with --wait, wait for its end and print its output."""
-    document = _read_task(args.task)
-    if args.offer is not None and isinstance(document, dict):
-        document["tags"] = {**(document.get("tags") or {}), "protes.offer": args.offer}
-    url = f"{_root(args)}{_TES}/tasks"
-    # An Idempotency-Key makes a repeat of this very submission harmless, which py-tes' own way of retrying is not.
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
-    task_id = str(call("POST", url, json_body=document, headers=headers)["id"])
+    document = task_of(args, args.tasks[0])
+    task_id = str(call("POST", f"{root(args)}{_TES}/tasks", json_body=document, headers=new_key())["id"])
     if not args.wait:
         as_json({"id": task_id}) if args.json else print(task_id)
         return Exit.OK
-    task = wait(_client(args), task_id, args.timeout)
-    _print_task(task, args.json)
+    task = wait(client_of(args), task_id, args.timeout)
+    print_task(task, args.json)
     return Exit.OK if task["state"] == "COMPLETE" else Exit.FAILED
+
+
+def task_of(args: Namespace, path: str) -> Any:
+    """Return the task in a file, with the offer that it is to be run by.
+
+    Raises:
+        CliError: it cannot be read, or is no JSON.
+    """
+    document = _read_task(path)
+    if args.offer is not None and isinstance(document, dict):
+        document["tags"] = {**(document.get("tags") or {}), "protes.offer": args.offer}
+    return document
+
+
+def new_key() -> dict[str, str]:
+    """Return a header that makes a repeat of this submission harmless, which py-tes' own way of retrying is not."""
+    return {"Idempotency-Key": str(uuid.uuid4())}
 
 
 def show(args: Namespace) -> int:
     """Print a task, and with --routing why it is where it is."""
     with _speaking():
-        task = _client(args).get_task(args.id, view="FULL").as_dict()
+        task = client_of(args).get_task(args.id, view="FULL").as_dict()
     if not args.routing:
-        _print_task(task, args.json)
+        print_task(task, args.json)
         return Exit.OK
     routing = call("GET", f"{gateway(args)}/protes/v1/tasks/{args.id}/routing")
     if args.json:
         as_json({"task": task, "routing": routing})
         return Exit.OK
-    _print_task(task, False)
+    print_task(task, False)
     print(f"\n{_weighed_by(routing)}; offers when it was placed:")
     offers_table(routing["candidates"])
     for name, times in (routing.get("outcome") or {}).items():
         if isinstance(times, dict):
             print(f"{name}: " + ", ".join(f"{part} {seconds:g} s" for part, seconds in times.items()))
-    return Exit.OK
-
-
-def cancel(args: Namespace) -> int:
-    """Cancel a task."""
-    with _speaking():
-        _client(args).cancel_task(args.id)
-    as_json({"id": args.id, "cancel": "requested"}) if args.json else print(f"{args.id}: cancellation requested")
     return Exit.OK
 
 
@@ -82,7 +86,7 @@ def list_tasks(args: Namespace) -> int:
 
 def offers(args: Namespace) -> int:
     """Print what each instance would offer for a task; nothing is submitted."""
-    answer = call("POST", f"{_root(args)}/protes/v1/offers", json_body=_read_task(args.task))
+    answer = call("POST", f"{root(args)}/protes/v1/offers", json_body=_read_task(args.task))
     if args.json:
         as_json(answer)
         return Exit.OK
@@ -109,7 +113,8 @@ def wait(client: Any, task_id: str, timeout_seconds: float) -> dict[str, Any]:
         time.sleep(_POLL_SECONDS)
 
 
-def _client(args: Namespace) -> Any:
+def client_of(args: Namespace) -> Any:
+    """Return py-tes' client of the gateway."""
     client = tes.HTTPClient(gateway(args), timeout=TIMEOUT_SECONDS)
     # The base path is known: py-tes would try others after any error, and tell of the last one only.
     client.urls = [gateway(args) + _TES]
@@ -121,7 +126,7 @@ def gateway(args: Namespace) -> str:
     return str(args.url).rstrip("/")
 
 
-def _root(args: Namespace) -> str:
+def root(args: Namespace) -> str:
     """Return the gateway's root with the profile and the weight in it, where they were asked for."""
     profile = f"/profiles/{args.profile}" if args.profile is not None else ""
     weight = f"/w/{args.weight}" if args.weight is not None else ""
@@ -178,7 +183,8 @@ def _detail(error: requests.HTTPError) -> str:
         return str(error)
 
 
-def _print_task(task: dict[str, Any], json_wanted: bool) -> None:
+def print_task(task: dict[str, Any], json_wanted: bool) -> None:
+    """Print a task as a person reads it, or as JSON."""
     if json_wanted:
         as_json(task)
         return

@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import sys
 from argparse import Namespace
 from typing import Any
 
 from middleware import MiddlewareConfigError, build_chain
-from protes.app import create_gateway
+from protes.app import Gateway, create_gateway, create_worker
 from protes.cli.output import CliError, Exit, as_json
 from protes.config.loading import ConfigError, Loaded
 from protes.config.watching import ConfigFiles
@@ -18,6 +19,7 @@ from protes.reload import Trigger
 from protes.store.protocols import StoreError
 
 _SWITCH_SECONDS = 0.0005
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(args: Namespace) -> int:
@@ -26,6 +28,7 @@ def serve(args: Namespace) -> int:
     loaded = _load(files)
     server = loaded.settings.server
     trigger = Trigger()
+    made: list[Gateway] = []  # one in each worker process
 
     def create() -> Any:
         try:
@@ -35,7 +38,12 @@ def serve(args: Namespace) -> int:
         # Requests and jobs share one interpreter: by default a job may keep a request waiting for 5 ms at a time.
         sys.setswitchinterval(_SWITCH_SECONDS)
         gateway.start()
+        made.append(gateway)
         return gateway.wsgi, gateway.close
+
+    def stop() -> None:
+        for gateway in made:
+            gateway.hurry()
 
     def ready(url: str) -> None:
         print(f"protes serves TES at {url}/ga4gh/tes/v1 (Swagger UI: {url}/ga4gh/tes/v1/ui/)", flush=True)
@@ -49,9 +57,33 @@ def serve(args: Namespace) -> int:
             threads=server.threads,
             on_ready=ready,
             on_hangup=trigger.ask,
+            on_stop=stop,
         )
     except PortTaken as error:
         raise CliError(f"{error}; choose another one with --port", Exit.USAGE) from None
+    return Exit.OK
+
+
+def worker(args: Namespace) -> int:
+    """Run jobs that come through the broker until told to stop (SIGTERM, SIGINT); SIGHUP has the configuration read."""
+    files = ConfigFiles(args.config, os.environ, _overrides(args))
+    loaded = _load(files)
+    if loaded.settings.runner.kind != "celery":
+        text = "a worker takes jobs from a broker: set runner.kind to celery, and runner.broker_url"
+        raise CliError(text, Exit.USAGE)
+    trigger = Trigger()
+    # Before there are other threads: they inherit that these signals wait for `sigwait`, which is no handler and may
+    # take its time.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        made = create_worker(loaded, files=files, trigger=trigger)
+    except (ConfigError, MiddlewareConfigError, StoreError) as error:
+        raise CliError(str(error), Exit.USAGE) from None
+    made.start()
+    print(f"protes takes jobs from the broker, {loaded.settings.runner.threads} at once", flush=True)
+    while signal.sigwait(_SIGNALS) == signal.SIGHUP:
+        trigger.ask()
+    made.close()
     return Exit.OK
 
 
@@ -74,10 +106,14 @@ def _load(files: ConfigFiles) -> Loaded:
 
 
 def _overrides(args: Namespace) -> dict[str, Any]:
-    """Collect what the command line says of settings."""
-    server = {"host": args.host, "port": args.port}
-    store = {"url": args.data}
+    """Collect what the command line says of settings; commands differ in what may be said."""
+    given = vars(args)
+    sections = {
+        "server": {"host": given.get("host"), "port": given.get("port")},
+        "store": {"url": given.get("data")},
+        "runner": {"execute": given.get("execute"), "threads": given.get("concurrency")},
+    }
     return {
         section: {key: value for key, value in values.items() if value is not None}
-        for section, values in (("server", server), ("store", store))
+        for section, values in sections.items()
     }

@@ -5,7 +5,9 @@ from typing import Any
 from foca.models.config import Config
 from pydantic import BaseModel
 
-from protes.config.settings import RunnerSettings, Settings, StoreSettings
+from protes.config.runner import RunnerSettings
+from protes.config.settings import Settings
+from protes.config.store import StoreSettings
 
 FIXED = (
     "gateway_id",

@@ -22,13 +22,17 @@ _OF_OAUTH2 = (
     "token_ca_file",
 )
 """Settings that say something of OAuth2 only."""
+_WITHOUT_SECRET = ("none", "pass_through")
+_PORTS = {"http": 80, "https": 443}
 
 
 class Credentials(Section):
     """How the gateway shows itself to an instance; secrets come from the environment or a file, never inline."""
 
-    type: Literal["none", "basic", "bearer", "oauth2"] = Field(
-        "none", description="Kind of credential; `oauth2` stands for OAuth2 client credentials."
+    type: Literal["none", "basic", "bearer", "oauth2", "pass_through"] = Field(
+        "none",
+        description="Kind of credential; `oauth2` stands for OAuth2 client credentials, `pass_through` for the token "
+        "that each task's caller brings.",
     )
     username: str | None = Field(None, description="User name for `basic`.")
     secret_env: str | None = Field(
@@ -52,11 +56,19 @@ class Credentials(Section):
     token_ca_file: str | None = Field(
         None, description="`oauth2`: CA bundle that the token server's certificate is checked with."
     )
+    hosts: tuple[str, ...] = Field(
+        (), description="Hosts they may be sent to, with port where it matters; `pass_through` needs them named."
+    )
+    allow_http: bool = Field(False, description="`pass_through`: send callers' tokens over plain http all the same.")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Credentials":
-        if self.type != "none" and (self.secret_env is None) == (self.secret_file is None):
+        if self.type in _WITHOUT_SECRET:
+            self._check_without_secret()
+        elif (self.secret_env is None) == (self.secret_file is None):
             raise ValueError("give exactly one of secret_env and secret_file")
+        if self.allow_http and self.type != "pass_through":
+            raise ValueError("allow_http is for type pass_through only")
         if self.type == "basic" and not self.username:
             raise ValueError("basic needs a username")
         if self.type == "oauth2":
@@ -65,12 +77,34 @@ class Credentials(Section):
             self._refuse_settings_of_oauth2()
         return self
 
+    def check_address(self, url: str) -> None:
+        """Check that these credentials may be sent to an instance.
+
+        Raises:
+            ValueError: its host is not one of `hosts`, or a caller's token would go over plain http.
+        """
+        if self.hosts and not is_one_of(self.hosts, url):
+            raise ValueError("the host of the instance is not one of credentials.hosts")
+        if self.type == "pass_through":
+            parts = urlsplit(url)
+            if parts.scheme != "https" and not (self.allow_http or is_loopback(parts.hostname or "")):
+                raise ValueError(
+                    "callers' tokens go over https only; credentials.allow_http lets them go over plain http"
+                )
+
     def token_endpoint(self) -> str:
         """Return where tokens are asked for; "" for another type than `oauth2`."""
         if self.tenant is None:
             return self.token_url or ""
         version = "" if self.resource is not None else "v2.0/"
         return f"{_AZURE_LOGIN}/{self.tenant}/oauth2/{version}token"
+
+    def _check_without_secret(self) -> None:
+        if self.type == "pass_through":
+            if self.secret_env is not None or self.secret_file is not None or self.username is not None:
+                raise ValueError("pass_through sends what the caller brings: it has no user name and no secret")
+            if not self.hosts:
+                raise ValueError("pass_through needs hosts: those that callers' tokens may be sent to")
 
     def _refuse_settings_of_oauth2(self) -> None:
         fields = type(self).model_fields
@@ -100,15 +134,25 @@ def _check_token_url(url: str, *, allow_http: bool) -> None:
         raise ValueError("token_url starts with https:// and names a host")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("token_url has neither credentials nor a fragment")
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError("token_url starts with https://; allow_http_token_url lets the secret go over plain http")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_one_of(hosts: tuple[str, ...], url: str) -> bool:
+    """Tell whether the host of a URL, or its host and port, is one of those named."""
+    parts = urlsplit(url)
+    host, port = (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme)
+    shown = f"[{host}]" if ":" in host else host
+    wanted = {host, shown, f"{shown}:{port}"}
+    return any(each.strip().lower() in wanted for each in hosts)
 
 
 class Prices(Section):
@@ -143,6 +187,9 @@ class Limits(Section):
         None, description="Kinds of callers' tokens it takes, such as `basic`, `bearer` or `passport`."
     )
     max_in_flight: int | None = Field(None, ge=1, description="Unfinished tasks at once.")
+    max_runtime_seconds: Seconds | None = Field(
+        None, description="Run time after which it gives a task up, in the place of what is known of its kind."
+    )
 
 
 class Declared(Section):
@@ -176,8 +223,16 @@ class InstanceSettings(Declared):
     task_info: bool | None = Field(
         None, description="Ask it for estimates (TEStribute's `tasks/task-info`); by default tried once a day."
     )
+    url_credentials: bool | None = Field(
+        None, description="Send it `user:password@` in URLs of inputs and outputs; by default where its kind needs it."
+    )
     drain: bool = Field(False, description="Take no new tasks there; what runs there is relayed.")
     verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
+
+    @model_validator(mode="after")
+    def _may_be_shown_them(self) -> "InstanceSettings":
+        self.credentials.check_address(self.url)
+        return self
 
     @field_validator("dialect")
     @classmethod

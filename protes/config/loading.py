@@ -15,7 +15,10 @@ from foca.models.config import Config
 from pydantic import SecretStr, ValidationError
 
 from protes.config.instances import Credentials
-from protes.config.settings import Settings
+from protes.config.keys import read_keys
+from protes.config.runner import RunnerSettings, check_broker_url
+from protes.config.settings import ServerSettings, Settings
+from protes.config.store import StoreSettings, check_store_url
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 ENVIRONMENT_PREFIX = "PROTES_"
@@ -110,6 +113,65 @@ def read_secret(credentials: Credentials, environ: Mapping[str, str], where: str
         except OSError as problem:
             raise ConfigError(f"{where}: {credentials.secret_file} cannot be read: {problem.strerror}") from None
     return None
+
+
+def secret_keys(server: ServerSettings) -> Sequence[SecretStr]:
+    """Return the keys that secrets are encrypted with at rest, the newest first; nothing where there are none.
+
+    Raises:
+        ConfigError: their file cannot be read, or has something else in it; the text does not show what.
+    """
+    if server.secret_key_file is None:
+        return server.secret_key
+    where = f"custom.server.secret_key_file: {server.secret_key_file}"
+    try:
+        return read_keys(Path(server.secret_key_file))
+    except OSError as problem:
+        raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
+
+
+def broker_url(runner: RunnerSettings) -> SecretStr:
+    """Return the URL of the broker, with user and password, of a runner of kind `celery`.
+
+    Raises:
+        ConfigError: its file cannot be read, or has something else in it; the text does not show what.
+    """
+    if runner.broker_url is not None:
+        return runner.broker_url
+    assert runner.broker_url_file is not None  # noqa: S101 (the settings were checked)
+    where = f"custom.runner.broker_url_file: {runner.broker_url_file}"
+    try:
+        return check_broker_url(SecretStr(Path(runner.broker_url_file).read_text(encoding="utf-8")))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where} is no text") from None
+    except OSError as problem:
+        raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
+
+
+def store_url(store: StoreSettings) -> str:
+    """Return what the store is named by; it may hold a password.
+
+    Raises:
+        ConfigError: its file cannot be read, or has something else in it; the text does not show what.
+    """
+    if store.url_file is None:
+        return store.url
+    where = f"custom.store.url_file: {store.url_file}"
+    try:
+        url = check_store_url(Path(store.url_file).read_text(encoding="utf-8").strip())
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where} is no text") from None
+    except OSError as problem:
+        raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise ConfigError(f"{where}: {problem}") from None
+    if "://" not in url:
+        raise ConfigError(f"{where}: there is no URL in it")
+    return url
 
 
 def _refuse_unknown_sections(config: Config) -> None:

@@ -1,6 +1,7 @@
 """Settings of the choice: the chain, data, money, what is learned, profiles."""
 
 import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from middleware import parse_weight
 from protes.config.base import Currency, Latitude, Longitude, Money, Name, Rate, Seconds, Section, Zone
+
+_REWRITE_PATHS = ("rewrite_paths", "middleware.rewrite_paths:create")
 
 
 class StepSettings(Section):
@@ -166,6 +169,10 @@ class ProfileSettings(Section):
     chain: tuple["StepSettings", ...] | None = Field(None, description="A chain of its own.")
     instances: tuple[str, ...] | None = Field(None, description="Ids or URLs of the instances allowed.")
     data_rules: tuple[DataRuleSettings, ...] | None = Field(None, description="In place of the gateway's.")
+    states: Literal["tes-1.0", "all"] | None = Field(None, description="In place of `api.states`, under its URL.")
+    queued_as: Literal["QUEUED", "INITIALIZING"] = Field(
+        "QUEUED", description="What QUEUED is shown as under its URL; Pulsar's polling client takes QUEUED for failed."
+    )
 
     @field_validator("weight")
     @classmethod
@@ -173,6 +180,17 @@ class ProfileSettings(Section):
         if weight is not None:
             parse_weight(weight)
         return weight
+
+
+def signers_used(steps: Iterable[StepSettings]) -> Iterator[tuple[str, str]]:
+    """Yield the signers that the mappings of `rewrite_paths` name, each with the place where."""
+    for place, step in enumerate(steps):
+        for choice in (step, *step.alternatives):
+            mappings = choice.options.get("mappings") if choice.use in _REWRITE_PATHS else None
+            for number, mapping in enumerate(mappings if isinstance(mappings, list | tuple) else ()):
+                name = mapping.get("sas") if isinstance(mapping, Mapping) else None
+                if isinstance(name, str):
+                    yield name, f"[{place}].options.mappings[{number}].sas"
 
 
 class PlanningSettings(Section):

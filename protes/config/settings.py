@@ -12,6 +12,7 @@ from middleware import parse_weight
 from protes.config.base import Name, Seconds, Section, WebOrigin
 from protes.config.federation import HealthSettings, NamedCredentials, ReloadSettings, TaskInstancesSettings
 from protes.config.instances import InstanceSettings, RegistrySettings
+from protes.config.keys import SecretKeys
 from protes.config.planning import (
     DataRuleSettings,
     LearningSettings,
@@ -22,7 +23,10 @@ from protes.config.planning import (
     RateSettings,
     SourceSettings,
     StepSettings,
+    signers_used,
 )
+from protes.config.runner import RunnerSettings
+from protes.config.store import StoreSettings
 
 
 class Organization(Section):
@@ -54,6 +58,17 @@ class ServerSettings(Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to bind to; 0 takes any free one.")
     threads: int = Field(16, ge=1, le=512, description="Request threads per worker process.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; more than one needs a store on disk.")
+    longest_wait_seconds: int = Field(
+        30, ge=1, le=600, description="Longest time a request may wait for a change (`Prefer: wait`)."
+    )
+    writes_at_once: int | None = Field(
+        None, ge=1, description="Requests that write to the store at once; half of `threads` where it is not set."
+    )
+    write_patience_seconds: Seconds = Field(
+        0.5,
+        description="One more waits this long for its turn, and not at all while the store got nothing done for this "
+        "long; then it is answered 503.",
+    )
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, answered 413 beyond it.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Names that requests may carry in `Host` besides loopback names and the bound address."
@@ -62,6 +77,18 @@ class ServerSettings(Section):
     operator_token: SecretStr | None = Field(
         None, min_length=16, description="Bearer token for operator calls; without it they are refused (403)."
     )
+    secret_key: SecretKeys = Field(
+        (),
+        description="Key, or list of keys, that callers' tokens are encrypted with at rest: 32 random bytes in base64 "
+        "each. The first encrypts, all of them decrypt. Needed where credentials are `pass_through`.",
+    )
+    secret_key_file: str | None = Field(None, description="File with such keys, one a line, in place of `secret_key`.")
+
+    @model_validator(mode="after")
+    def _keys_come_from_one_place(self) -> "ServerSettings":
+        if self.secret_key and self.secret_key_file is not None:
+            raise ValueError("give at most one of secret_key and secret_key_file")
+        return self
 
 
 class ApiSettings(Section):
@@ -75,6 +102,7 @@ class ApiSettings(Section):
     upstream_gateways: tuple[str, ...] = Field(
         (), description="Ids of gateways that may send tasks on to this one (tags `protes_attempt`, `protes_gateway`)."
     )
+    largest_batch: int = Field(500, ge=1, le=10000, description="Tasks that one call may create or cancel.")
     weight: str = Field("0.5", description="The weight of tasks that bring none: 0 to 1, `cost`, `time` or `random`.")
 
     @field_validator("weight")
@@ -84,29 +112,10 @@ class ApiSettings(Section):
         return weight
 
 
-class StoreSettings(Section):
-    """Where tasks are kept."""
-
-    url: str = Field("data", description="A folder for the embedded SQLite store, or `memory:` (lost at exit).")
-
-
-class RunnerSettings(Section):
-    """What executes the gateway's own jobs."""
-
-    threads: int = Field(
-        16,
-        ge=1,
-        le=256,
-        description="Threads for dispatch and relay per process; up to four times as many while jobs hang.",
-    )
-    queue_limit: int = Field(20000, ge=1, description="Jobs waiting at most; the sweep brings back what did not fit.")
-    tick_seconds: Seconds = Field(0.25, description="How often due work is looked for.")
-
-
 class DispatchSettings(Section):
     """Choosing an instance and forwarding once."""
 
-    lease_seconds: Seconds = Field(90.0, description="A worker's claim on a task.")
+    lease_seconds: Seconds = Field(90.0, le=600, description="A worker's claim on a task.")
     send_within_seconds: Seconds = Field(10.0, description="A POST must start within this after its intent is stored.")
     create_seconds: Seconds = Field(60.0, description="Total time a POST to an instance may take.")
     first_retry_seconds: Seconds = Field(1.0, description="First pause when no instance can take a task.")
@@ -138,6 +147,13 @@ class RelaySettings(Section):
     first_poll_seconds: Seconds = Field(0.5, description="Poll interval of a young task.")
     last_poll_seconds: Seconds = Field(30.0, description="Longest poll interval of an instance with active tasks.")
     growth: float = Field(0.1, gt=0, le=1, description="The interval is this share of the youngest task's age.")
+    read_poll_seconds: Seconds = Field(
+        5.0, description="Longest poll interval of an instance while somebody reads tasks there in full."
+    )
+    tasks_per_second: float = Field(
+        5000.0, gt=0, description="The interval lasts at least a second for so many active tasks at an instance."
+    )
+    reads_at_once: int = Field(4, ge=1, le=16, description="Tasks that are asked for one by one at once, per instance.")
     list_from: int = Field(8, ge=1, description="From so many active tasks at an instance on they are listed.")
     cancel_within_seconds: Seconds = Field(120.0, description="An unconfirmed cancellation shows CANCELED after this.")
     cancel_every_seconds: Seconds = Field(2.0, description="First pause between two pushes of a cancellation.")
@@ -195,8 +211,33 @@ class Settings(Section):
             raise ValueError(f"two instances have the id {', '.join(twice)}")
         return instances
 
+    @property
+    def passes_tokens(self) -> bool:
+        """Whether some credentials are the callers' own, so that their tokens are kept while tasks need them."""
+        named = (*(each.credentials for each in self.instances), *self.credentials.values())
+        return any(each.type == "pass_through" for each in named)
+
+    @model_validator(mode="after")
+    def _signers_are_there(self) -> "Settings":
+        there = {each.name for each in self.sources.signers}
+        chains = {"chain": self.chain}
+        chains |= {f"profiles.{name}.chain": each.chain or () for name, each in self.profiles.items()}
+        for chain, steps in chains.items():
+            for name, place in signers_used(steps):
+                if name not in there:
+                    raise ValueError(f"{chain}{place}: sources.signers has no signer of the name {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_encrypted(self) -> "Settings":
+        if self.passes_tokens and not self.server.secret_key and self.server.secret_key_file is None:
+            raise ValueError("credentials of type pass_through need server.secret_key or server.secret_key_file")
+        return self
+
     @model_validator(mode="after")
     def _memory_is_for_one_process(self) -> "Settings":
         if self.store.url == "memory:" and self.server.workers > 1:
             raise ValueError("store.url memory: is seen by one process only; set server.workers to 1")
+        if self.store.url == "memory:" and self.runner.kind == "celery":
+            raise ValueError("store.url memory: is seen by one process only; runner.kind celery needs a shared store")
         return self

@@ -74,7 +74,9 @@ def _stamp(file: Path) -> _Stamp:
 
 
 def _secret_files(settings: Settings) -> Iterator[Path]:
-    """Yield the files that credentials name."""
+    """Yield the files that credentials name, and that of the keys."""
+    if settings.server.secret_key_file is not None:
+        yield Path(settings.server.secret_key_file)
     for each in (*(instance.credentials for instance in settings.instances), *settings.credentials.values()):
-        if each.type != "none" and each.secret_file is not None:
+        if each.secret_file is not None:
             yield Path(each.secret_file)

@@ -1,6 +1,7 @@
 """One turn at one task: settle what is unknown, else choose and forward (DESIGN.md section 4)."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from middleware import ChainError
@@ -34,8 +35,9 @@ class Dispatcher:
         forwarder: Forwarder,
         settler: Settler,
         clock: Clock,
+        ended: Callable[[TaskRecord], None] = lambda _: None,
     ) -> None:
-        """Dispatch with these parts."""
+        """Dispatch with these parts; `ended` is told of tasks that end here."""
         self._settings = settings
         self._tasks = tasks
         self._planner = planner
@@ -43,6 +45,7 @@ class Dispatcher:
         self._settler = settler
         self._withdrawals = Withdrawals(settings, tasks, planner, clock)
         self._clock = clock
+        self._ended = ended
 
     def advance(self, record: TaskRecord, token: str) -> Outcome:
         """Do what the task needs now, under the lease with `token`.
@@ -115,20 +118,23 @@ class Dispatcher:
         if lines:
             plan = self._plan(record)  # without those that have refused it meanwhile
         if plan.never_more():
-            self._tasks.fail(record.id, token, [f"{_nobody(record)}: {plan.waiting_for()}"], now)
-            return Outcome()
+            return self._end(record, token, f"{_nobody(record)}: {plan.waiting_for()}")
         waited = now - record.waiting_since
         if waited > timedelta(seconds=self._settings.give_up_after_seconds):
             reasons = "; ".join((*lines, plan.waiting_for()))
             text = f"no instance took the task within {int(waited.total_seconds())} s: {reasons}"
-            self._tasks.fail(record.id, token, [text], now)
-            return Outcome()
+            return self._end(record, token, text)
         if busy:
             return Outcome(now + _BUSY_PAUSE, tuple(lines))
         if not lines:
             lines = [f"waiting for an instance: {plan.waiting_for()}"]
         # Due at once where there is no instance at all, so that nothing is put off when the first one is found.
         return Outcome(self._later(record) if plan.view.ready else now, tuple(lines))
+
+    def _end(self, record: TaskRecord, token: str, line: str) -> Outcome:
+        """End a task that no instance has, and what was kept for it."""
+        self._ended(self._tasks.fail(record.id, token, [line], self._clock.now()))
+        return Outcome()
 
     def _later(self, record: TaskRecord) -> datetime:
         first, last = self._settings.first_retry_seconds, self._settings.last_retry_seconds

@@ -14,7 +14,7 @@ from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, Phase, TaskRecord
 from protes.tes.build import build_request, marker
 from protes.tes.client import InstanceClient
-from protes.tes.errors import DownstreamError, Refused, is_loop
+from protes.tes.errors import DownstreamError, Refused, TokenEnded, is_loop
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Forwarder:
     def _forward(self, record: TaskRecord, token: str, plan: Plan, offer: PlannedOffer) -> Attempt:
         started = self._clock.monotonic()
         self._federation.remember(offer.instance)
-        client = self._federation.client(offer.instance.base_url or "", offer.instance.dialect)
+        client = self._federation.client_for(record.id, offer.instance.base_url or "", offer.instance.dialect)
         rewritten = self._planner.document_for(record, plan, offer)
         intended = self._intend(record, plan, offer, client)
         gateways = (*record.via, self._gateway_id)
@@ -90,6 +90,7 @@ class Forwarder:
             marker=marker(record.id, intended.n),
             gateways=gateways,
             preference=record.preference,
+            url_credentials=offer.instance.settings.url_credentials,
         )
         # Last of all before the POST: what fails until here leaves nothing to be settled.
         self._tasks.save_attempt(record.id, token, intended, self._clock.now())
@@ -121,10 +122,12 @@ class Forwarder:
             self._federation.health.succeeded(attempt.instance_url)  # nothing is wrong with it
         else:
             self._federation.health.failed(attempt.instance_url, error, in_flight=instance.in_flight)
-            self._federation.forget_view()
+            if not isinstance(error, TokenEnded):
+                self._federation.forget_view()
         message = f"{instance.id}: {error.text}"
         logger.info("task %s attempt %d: %s", record.id, attempt.n, message)
         if error.ambiguous:
             return replace(attempt, phase=Phase.UNKNOWN, closed_at=self._clock.now(), message=message)
-        refused = is_loop(error) or (isinstance(error, Refused) and error.status not in _NOT_THE_TASK)
+        refused = is_loop(error) or isinstance(error, TokenEnded)
+        refused = refused or (isinstance(error, Refused) and error.status not in _NOT_THE_TASK)
         return replace(attempt, phase=Phase.REJECTED, message=message, refused=refused)

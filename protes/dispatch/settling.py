@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from protes.clock import Clock
 from protes.config.settings import DispatchSettings
 from protes.dispatch.outcome import Outcome
+from protes.dispatch.sightings import Sightings
 from protes.federation.federation import Federation
 from protes.store.orphans import Orphans
 from protes.store.protocols import TaskStore
-from protes.store.records import Attempt, Phase, TaskRecord
+from protes.store.records import UNSETTLED, Attempt, Phase, TaskRecord
 from protes.tes.build import marker
 from protes.tes.client import Absent, CannotTell, Found, InstanceClient
 from protes.tes.dialects.base import Dialect
@@ -38,6 +39,7 @@ class Settler:
         self._federation = federation
         self._orphans = orphans
         self._clock = clock
+        self._sightings = Sightings(clock)
 
     def settle(self, record: TaskRecord, token: str, attempt: Attempt) -> tuple[Attempt, Outcome]:
         """Look once.
@@ -49,22 +51,38 @@ class Settler:
         Raises:
             LeaseLost: somebody else works on the task.
         """
+        seen_for = self._sightings.see(record.id, attempt.n)
+        settled, outcome = self._settle(record, token, attempt, seen_for)
+        if settled.phase not in UNSETTLED:
+            self._sightings.forget(record.id, attempt.n)
+        return settled, outcome
+
+    def _settle(self, record: TaskRecord, token: str, attempt: Attempt, seen_for: float) -> tuple[Attempt, Outcome]:
         now = self._clock.now()
-        if attempt.closed_at is None and now < attempt.deadline:
-            return attempt, Outcome(due_at=attempt.deadline)  # its sender may still be about to send
-        client = self._federation.client(attempt.instance_url, attempt.dialect)
+        client = self._federation.client_for(record.id, attempt.instance_url, attempt.dialect)
         found = self._look(client, record, attempt)
         if isinstance(found, Found):
             return self._adopt(record, token, attempt, client, found.ids)
-        attempt = self._after_empty_look(record, token, attempt, client.dialect, found, now)
-        if attempt.phase is Phase.UNKNOWN and now - attempt.intended_at > self._patience():
+        if isinstance(found, Absent) and self._is_past_commit(attempt, client.dialect, seen_for):
+            attempt = self._after_empty_look(record, token, attempt, now)
+        elif attempt.phase is not Phase.UNKNOWN:
+            attempt = self._saved(record, token, replace(attempt, phase=Phase.UNKNOWN), now)
+        if attempt.phase is Phase.UNKNOWN and seen_for > self._settings.settle_within_seconds:
             return self._give_up(record, token, attempt)
         if attempt.phase is Phase.REJECTED:
             return attempt, Outcome()
         return attempt, Outcome(due_at=now + timedelta(seconds=self._settings.settle_every_seconds))
 
-    def _patience(self) -> timedelta:
-        return timedelta(seconds=self._settings.settle_within_seconds)
+    def _is_past_commit(self, attempt: Attempt, dialect: Dialect, seen_for: float) -> bool:
+        """Tell whether a look could have seen even a late commit: by what we have seen, not by stored times.
+
+        A sender that has not told that its connection is closed may be about to send for all we know, whatever its
+        deadline: it keeps to that by the clock that never jumps, and so do we.
+        """
+        if dialect.late_commit_seconds is None:
+            return False
+        sending = self._settings.send_within_seconds + self._settings.create_seconds
+        return seen_for >= dialect.late_commit_seconds + (0.0 if attempt.closed_at is not None else sending)
 
     def _look(self, client: InstanceClient, record: TaskRecord, attempt: Attempt) -> Found | Absent | CannotTell:
         try:
@@ -92,32 +110,18 @@ class Settler:
         due_at = self._clock.now() if record.cancel_requested_at is not None else None
         return adopted, Outcome(due_at, (line,))
 
-    def _after_empty_look(
-        self,
-        record: TaskRecord,
-        token: str,
-        attempt: Attempt,
-        dialect: Dialect,
-        found: Absent | CannotTell,
-        now: datetime,
-    ) -> Attempt:
-        """Count a look that found nothing, but only one that could have seen a late commit."""
-        looks = attempt.looks
-        if isinstance(found, Absent) and dialect.late_commit_seconds is not None:
-            closed_at = attempt.closed_at or attempt.deadline + timedelta(seconds=self._settings.create_seconds)
-            if now >= closed_at + timedelta(seconds=dialect.late_commit_seconds):
-                looks += 1
-        if looks >= LOOKS_NEEDED:
-            message = (
-                f"{attempt.message or attempt.instance_id + ': the submission was interrupted'}; it did not arrive"
-            )
-            after = replace(attempt, phase=Phase.REJECTED, looks=looks, message=message)
-            self._orphans.add(record.id, attempt, self._clock.now())
-        else:
-            after = replace(attempt, phase=Phase.UNKNOWN, looks=looks)
-        if after != attempt:
-            self._tasks.save_attempt(record.id, token, after, now)
-        return after
+    def _after_empty_look(self, record: TaskRecord, token: str, attempt: Attempt, now: datetime) -> Attempt:
+        """Count a look that found nothing and could have seen a late commit."""
+        looks = attempt.looks + 1
+        if looks < LOOKS_NEEDED:
+            return self._saved(record, token, replace(attempt, phase=Phase.UNKNOWN, looks=looks), now)
+        message = f"{attempt.message or attempt.instance_id + ': the submission was interrupted'}; it did not arrive"
+        self._orphans.add(record.id, attempt, now)
+        return self._saved(record, token, replace(attempt, phase=Phase.REJECTED, looks=looks, message=message), now)
+
+    def _saved(self, record: TaskRecord, token: str, attempt: Attempt, now: datetime) -> Attempt:
+        self._tasks.save_attempt(record.id, token, attempt, now)
+        return attempt
 
     def _give_up(self, record: TaskRecord, token: str, attempt: Attempt) -> tuple[Attempt, Outcome]:
         """End what cannot be known; the operator may have chosen to risk a second run instead."""
@@ -132,5 +136,5 @@ class Settler:
         # First the end, then the attempt: a crash in between must not make the task look as if it had never been sent.
         self._tasks.fail(record.id, token, (line + "; the task is not run again",), now)
         finished = replace(attempt, phase=Phase.FINISHED, message=line)
-        self._tasks.save_attempt(record.id, token, finished, now)
+        self._federation.tokens.over(self._tasks.save_attempt(record.id, token, finished, now))
         return finished, Outcome()

@@ -15,6 +15,7 @@ from protes.config.federation import NamedCredentials
 from protes.config.instances import Credentials, InstanceSettings
 from protes.federation.known import KnownInstance
 from protes.federation.merge import key_of
+from protes.federation.registrations import may_be_sent
 from protes.store.protocols import Records
 
 _KIND = "acquaintance"
@@ -64,7 +65,7 @@ class Acquaintances:
         settings = InstanceSettings(
             id=value.get("id") or urlsplit(base_url).netloc.replace(":", "-").strip("[]"),
             url=base_url,
-            credentials=self._named.get(value.get("credentials") or "", Credentials()),
+            credentials=self._named_for(base_url, value.get("credentials")),
             verify_tls=value.get("verify_tls", True),
         )
         return KnownInstance(
@@ -74,6 +75,11 @@ class Acquaintances:
             "client" if value.get("client") else "retired",
             guarded=value.get("guarded", self._strangers_guarded),
         )
+
+    def _named_for(self, base_url: str, name: str | None) -> Credentials:
+        """Return the credentials of a name, as long as they may still be sent there."""
+        named = self._named.get(name or "")
+        return named if named is not None and may_be_sent(named, base_url) else Credentials()
 
     def _name_of(self, credentials: Credentials) -> str | None:
         return next((name for name, each in self._named.items() if each is credentials), None)

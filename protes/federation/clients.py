@@ -80,6 +80,10 @@ class Clients:
                 self._clients[base_url, dialect] = client
             return client
 
+    def passes_tokens(self, instance: KnownInstance) -> bool:
+        """Tell whether an instance is shown the token of each task's caller."""
+        return self._way(instance)[0].credentials.type == "pass_through"
+
     def transport(self, instance: KnownInstance) -> Transport:
         """Return the transport to an instance's URL, for probing."""
         with self._lock:

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from protes.clock import Clock
+from protes.config.loading import secret_keys
 from protes.config.settings import Settings
 from protes.federation.acquaintances import Acquaintances
 from protes.federation.brought import Brought, Gathered
+from protes.federation.caller_tokens import CallerTokens
 from protes.federation.clients import Clients
 from protes.federation.codec import probed_to_json
 from protes.federation.health import Health
+from protes.federation.health_rules import CLOCKS_DIFFER
 from protes.federation.known import FederationView, KnownInstance
 from protes.federation.merge import check_urls
 from protes.federation.prober import Prober
@@ -62,8 +65,10 @@ class Federation:
         """
         check_urls(settings.instances)
         self._settings = settings.task_instances
+        self._tasks = tasks
         self._records = records
         self._clock = clock
+        self.tokens = CallerTokens(records, clock, secret_keys(settings.server))
         self.health = Health(settings.health, records, clock)
         self.registrations = Registrations(records, clock, settings.credentials)
         self._registries = Registries(settings.registries, environ, records, clock)
@@ -122,6 +127,19 @@ class Federation:
     def client(self, base_url: str, dialect: str | None) -> InstanceClient:
         """Return the client for an instance under its base URL, those that have left included."""
         return self.clients.get(base_url, dialect or "unknown", self._known(base_url))
+
+    def client_for(self, task_id: str, base_url: str, dialect: str | None) -> InstanceClient:
+        """Return the client for what is asked about one task: with its caller's token, where the instance wants that.
+
+        Where that token is over, whatever is asked raises `TokenEnded`.
+        """
+        instance = self._known(base_url)
+        client = self.clients.get(base_url, dialect or "unknown", instance)
+        return client.showing(self.tokens.credentials(task_id)) if self.clients.passes_tokens(instance) else client
+
+    def passes_tokens(self, base_url: str) -> bool:
+        """Tell whether an instance is shown each caller's own token: a list would show the tasks of one of them."""
+        return self.clients.passes_tokens(self._known(base_url))
 
     def task_info(self, base_url: str, body: Mapping[str, Any], seconds: float) -> Any:
         """Ask an instance for an estimate; raises like `InstanceClient.task_info`."""
@@ -210,6 +228,10 @@ class Federation:
         """Write the registries' answers to the store where they have changed."""
         self._registries.keep()
 
+    def tidy(self) -> None:
+        """Remove callers' tokens that are not needed any more."""
+        self.tokens.tidy(self._tasks)
+
     def refresh(self) -> None:
         """Ask all registries now and have every instance probed again."""
         self._registries.refresh()
@@ -246,7 +268,7 @@ class Federation:
 
 def _is_due(instance: KnownInstance, now: datetime) -> bool:
     probed, ejection = instance.probed, instance.ejection
-    if probed is None or probed.next_at <= now:
+    if probed is None or probed.next_at <= now or probed.at > now + CLOCKS_DIFFER:
         return True
     if ejection is None or ejection.kind == "asked" or ejection.since is None:
         return False

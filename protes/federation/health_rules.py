@@ -26,6 +26,8 @@ from protes.tes.errors import DownstreamError, NotSent, ServerFault, Throttled, 
 
 HEALTHY_INTERVAL = timedelta(seconds=60)
 LONGEST_PAUSE = timedelta(hours=1)
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""Clocks of several machines are not further apart than that."""
 COUNTED = timedelta(minutes=10)
 """How long counts are kept at least after the last failure."""
 GROWS_EVERY = timedelta(seconds=60)
@@ -87,8 +89,11 @@ class Condition:
         return self.ejection.since if known and self.ejection is not None else None
 
     def ejected(self, now: datetime) -> Ejection | None:
-        """Return the ejection where it lasts still."""
-        return self.ejection if self.ejection is not None and self.ejection.until > now else None
+        """Return the ejection where it lasts still; one that begins in the future is a mistake of a clock."""
+        if self.ejection is None or self.ejection.until <= now:
+            return None
+        since = self.ejection.since
+        return self.ejection if since is None or since <= now + CLOCKS_DIFFER else None
 
     def limited(self, now: datetime) -> LearnedLimit | None:
         """Return the limit where it is not to be forgotten."""

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from protes.clock import Clock, parse_rfc3339, rfc3339
@@ -27,7 +26,6 @@ _LOCK_LASTS = timedelta(seconds=10)
 _LOCK_TRIES = 100
 _LOCK_PAUSE_SECONDS = 0.05
 _PAGE = 256
-_PORTS = {"http": 80, "https": 443}
 
 
 class Taken(Exception):
@@ -251,12 +249,12 @@ def normalised(url: str) -> str:
 
 
 def may_be_sent(credentials: NamedCredentials, url: str) -> bool:
-    """Tell whether credentials may be sent to a normalised URL: its host, or host and port, is one of their hosts."""
-    parts = urlsplit(url)
-    host, port = (parts.hostname or "").lower(), parts.port or _PORTS[parts.scheme]
-    shown = f"[{host}]" if ":" in host else host
-    wanted = {host, shown, f"{shown}:{port}"}
-    return any(each.strip().lower() in wanted for each in credentials.hosts)
+    """Tell whether credentials may be sent to a normalised URL (`Credentials.check_address`)."""
+    try:
+        credentials.check_address(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _differ(one: Registered, other: Registered) -> bool:

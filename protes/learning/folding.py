@@ -12,7 +12,7 @@ from protes.clock import Clock, parse_rfc3339, rfc3339
 from protes.config.planning import LearningSettings
 from protes.learning.model import Model
 from protes.learning.observing import observations
-from protes.store.protocols import Conflict, Records, TaskStore
+from protes.store.protocols import Conflict, Records, Stored, TaskStore
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,12 @@ class Folder:
         finally:
             self._lock.release()
 
+    def folded_until(self, moment: datetime) -> datetime:
+        """See `Learning.done_with`."""
+        now = self._clock.now()
+        page = self._tasks.finished_since(self._begin(self._records.get(KIND, CURSOR, now), now), 1)
+        return min(moment, page[0].finished_at or moment) if page else moment
+
     def _fold(self, now: datetime) -> int:
         work = self._work = self._current(now)
         folded = 0
@@ -122,9 +128,13 @@ class Folder:
         shards, versions = read_shards(self._records, now)
         model = Model(self._settings)
         model.load(shards)
+        return _Work(model, self._begin(cursor, now), version, versions)
+
+    def _begin(self, cursor: Stored | None, now: datetime) -> tuple[datetime, str]:
+        """Return after which task to go on; what ended very long ago tells nothing any more."""
         oldest = now - timedelta(seconds=_HALF_LIVES_BACK * self._settings.half_life_seconds)
         after = (oldest, "") if cursor is None else (parse_rfc3339(cursor.value["at"]), cursor.value["id"])
-        return _Work(model, max(after, (oldest, "")), version, versions)
+        return max(after, (oldest, ""))
 
     def _prune(self, model: Model, now: datetime) -> None:
         if self._pruned_at is None or now - self._pruned_at > _PRUNE_EVERY:

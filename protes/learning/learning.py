@@ -100,6 +100,13 @@ class Learning:
         """
         return self._folder.fold() if self._settings.enabled else 0
 
+    def done_with(self, moment: datetime) -> datetime:
+        """Return `moment`, or an earlier one where tasks that ended since then have yet to be learned from.
+
+        Asks the store. Raises StoreError.
+        """
+        return self._folder.folded_until(moment) if self._settings.enabled else moment
+
     def figures(
         self,
         instance_url: str,

@@ -62,7 +62,7 @@ def create_node_app(settings: NodeSettings, clock: Clock, environ: Mapping[str, 
     tasks = Tasks(settings.directory, clock)
     try:
         mode, why_not = choose(settings)
-        folders = settings.roots or (settings.directory / "storage",)
+        folders = (*settings.roots, *settings.shared) or (settings.directory / "storage",)
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
     except BaseException:

@@ -37,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--speed", type=_positive, default=1.0, help="told to tasks in PROTES_NODE_SPEED (default: %(default)s)")
     roots = "folder that file URLs may lead into, may be repeated (default: storage in the private folder)"
     add("--root", type=Path, metavar="DIR", action="append", default=[], help=roots)
+    shared = "folder that tasks see at its own path and may write, may be repeated; a --root as well"
+    add("--shared", type=Path, metavar="DIR", action="append", default=[], help=shared)
+    image = "tasks of this image find the programs in FOLDER/bin first, may be repeated"
+    add("--image", type=_stand_in, metavar="IMAGE=FOLDER", action="append", default=[], help=image)
     add("--allowed-host", action="append", default=[], metavar="NAME", help="name that requests may carry in Host")
     modes = ("auto", "namespace", "mapped")
     add("--path-mode", choices=modes, default="auto", help="how tasks see their paths (default: %(default)s)")
@@ -67,6 +71,8 @@ def _settings(args: argparse.Namespace) -> NodeSettings:
         disk_gb=args.disk_gb,
         speed=args.speed,
         roots=tuple(folder.resolve() for folder in args.root),
+        shared=tuple(folder.resolve() for folder in args.shared),
+        images=dict(args.image),
         allowed_hosts=tuple(args.allowed_host),
         path_mode=args.path_mode,
     )
@@ -88,6 +94,13 @@ def _is_loopback(host: str) -> bool:
         return host.lower() in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _stand_in(text: str) -> tuple[str, Path]:
+    image, separator, folder = text.rpartition("=")
+    if not (image and separator and Path(folder).is_dir()):
+        raise argparse.ArgumentTypeError(f"must be IMAGE=FOLDER with a folder that exists, not {text!r}")
+    return image, Path(folder).resolve()
 
 
 def _positive(text: str) -> float:

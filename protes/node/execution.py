@@ -68,8 +68,14 @@ class _Execution:
         self._task = record.document
         self._by = surroundings
         self._clock = surroundings.clock
+        settings = surroundings.settings
         self._workspace: Workspace = create_workspace(
-            surroundings.mode, folder / "root", self._task, surroundings.settings.directory
+            surroundings.mode,
+            folder / "root",
+            self._task,
+            settings.directory,
+            settings.shared,
+            tuple(settings.images.values()),
         )
         web = Web(self._clock, record.go_on)
         self._staging = Staging(self._workspace, surroundings.roots, web, record.go_on)
@@ -145,6 +151,9 @@ class _Execution:
     def _order(self, executor: Mapping[str, Any]) -> Order:
         space = self._workspace
         env = {name: value for name, value in self._by.environ.items() if name in _PASSED_ON}
+        if executor["image"] in self._by.settings.images:
+            stand_in = self._by.settings.images[executor["image"]] / "bin"
+            env["PATH"] = f"{stand_in}{os.pathsep}{env.get('PATH', os.defpath)}"
         env |= space.home()
         env["PROTES_NODE_SPEED"] = f"{self._by.settings.speed:g}"
         env |= {name: space.text(value) for name, value in executor.get("env", {}).items()}
@@ -154,6 +163,7 @@ class _Execution:
             workdir=space.working_folder(executor.get("workdir") or "/"),
             root=str(space.root) if space.private_root else None,
             binds=space.binds,
+            writable=space.writable,
         )
 
     def _tail(self, index: int, name: str, file: int) -> str:

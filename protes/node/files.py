@@ -33,6 +33,8 @@ class Roots:
 def copy_file(source: Path, target: Path, go_on: Callable[[], None]) -> int:
     """Copy a regular file with its permissions; the target appears when it is whole. Return its size in bytes.
 
+    A file that is its own target, as in a folder shared with the task, stays as it is.
+
     Args:
         source: the file.
         target: its new place, whose folder exists.
@@ -41,6 +43,8 @@ def copy_file(source: Path, target: Path, go_on: Callable[[], None]) -> int:
     Raises:
         OSError: it cannot be read or written.
     """
+    if target.exists() and target.samefile(source):
+        return source.stat().st_size
     with (
         source.open("rb") as reader,
         tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part", delete=False) as writer,

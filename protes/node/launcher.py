@@ -109,7 +109,7 @@ def _become(order: Mapping[str, Any], tell: int) -> NoReturn:
         os.dup2(order["stdin"], 0)
         os.close(order["stdin"])
         if order["root"] is not None:
-            _enter(order["root"], order["binds"])
+            _enter(order["root"], order["binds"], order["writable"])
         os.chdir(order["workdir"])
     except OSError as error:
         os.write(tell, f"{error.strerror}: {error.filename}".encode())
@@ -216,8 +216,10 @@ def _kill(pid: int, number: int) -> None:
         return
 
 
-def _enter(root: str, binds: list[str]) -> None:
+def _enter(root: str, binds: list[str], writable: list[str]) -> None:
     """Make `root` the root folder of this process, with the host's `binds` in it at their own places.
+
+    What is not `writable` is mounted read-only.
 
     Raises:
         OSError: the system does not allow it.
@@ -231,7 +233,7 @@ def _enter(root: str, binds: list[str]) -> None:
     _mount(root, root, _MS_BIND)
     _mount("none", root, _MS_UNBINDABLE)  # else the bind of a folder that holds it would hold it again
     for path in binds:
-        _bind(path, root + path)
+        _bind(path, root + path, path in WRITABLE or path in writable)
     os.chdir(root)
     _mount(".", "/", _MS_MOVE)
     os.chroot(".")
@@ -245,14 +247,14 @@ def _own_user_namespace() -> None:
             file.write(text)
 
 
-def _bind(source: str, target: str) -> None:
+def _bind(source: str, target: str, writable: bool) -> None:
     try:
         _mount(source, target, _MS_BIND | _MS_REC)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EACCES):  # it has gone meanwhile, or is another user's alone
             return
         raise
-    if source not in WRITABLE:
+    if not writable:
         wanted = _MountAttributes(attr_set=_MOUNT_ATTR_RDONLY)
         size = ctypes.c_size_t(ctypes.sizeof(wanted))
         try:

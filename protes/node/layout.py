@@ -34,19 +34,21 @@ class Layout:
     links: dict[str, str]
 
 
-def plan(own: Collection[str], opened: Collection[str], kept: Collection[str]) -> Layout:
+def plan(own: Collection[str], opened: Collection[str], kept: Collection[str], shared: Collection[str] = ()) -> Layout:
     """Plan a private root. Reads the host's folders, changes nothing.
 
     Args:
         own: clean paths that are the task's; nothing of the host is seen at or below them.
         opened: folders that the task writes into, among what the host has there.
-        kept: folders of the host that must be seen, even below one of `own`: the interpreter that runs the node.
+        kept: folders of the host that must be seen, even below one of `own`: the interpreter that runs the node, and
+            the programs that stand in for those of images.
+        shared: clean paths of folders that are shared with the host, each mounted by itself, wherever it lies.
     """
     mine = {path for path in (*own, *FRESH) if not within(path, SYSTEM)}
     folders = {path for path in opened if not within(path, SYSTEM)} | {"/"}
-    folders |= {above for path in mine | folders for above in ancestors(path)}
+    folders |= {above for path in (*mine, *folders, *shared) for above in ancestors(path)}
     shown = {path for path in kept if path != "/" and within(path, mine) and Path(path).is_dir()}
-    binds = dict.fromkeys(shown, True)
+    binds = dict.fromkeys([*shown, *shared], True)
     links: dict[str, str] = {}
     for folder in sorted(folders):
         if within(folder, mine):

@@ -53,11 +53,12 @@ class PathMap:
     # What may stand in the middle of a file's name; a path that begins or ends inside one is another path.
     _NAME = r"\w.@%+~\-"
 
-    def __init__(self, paths: Collection[str], root: str) -> None:
-        """Map each of the clean `paths`, and what is below it, into the folder `root`."""
+    def __init__(self, paths: Collection[str], root: str, kept: Collection[str] = ()) -> None:
+        """Map each of the clean `paths`, and what is below it, into the folder `root`, but not what is in `kept`."""
         self._paths = frozenset(paths) - {"/"}
         self._root = root
-        longest_first = sorted(self._paths, key=lambda path: (-len(path), path))
+        self._kept = frozenset(kept)
+        longest_first = sorted(self._paths | self._kept if self._paths else (), key=lambda path: (-len(path), path))
         anyone = "|".join(re.escape(path) for path in longest_first)
         self._pattern = re.compile(f"(?<![/{self._NAME}])(?:{anyone})(?![{self._NAME}])") if anyone else None
 
@@ -65,10 +66,10 @@ class PathMap:
         """Return where a clean path really is: itself, unless it is mapped; `/` is the root."""
         if path == "/":
             return self._root
-        return self._root + path if within(path, self._paths) else path
+        return self._root + path if within(path, self._paths) and not within(path, self._kept) else path
 
     def text(self, text: str) -> str:
         """Rewrite every occurrence of a mapped path, once."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda match: self._root + match[0], text)
+        return self._pattern.sub(lambda match: match[0] if match[0] in self._kept else self._root + match[0], text)

@@ -29,6 +29,7 @@ class Order:
         workdir: folder to start in.
         root: folder to become its root, None for the host's.
         binds: paths of the host that are mounted into that root.
+        writable: those of them that the command may write.
     """
 
     command: Sequence[str]
@@ -36,6 +37,7 @@ class Order:
     workdir: str
     root: str | None = None
     binds: Sequence[str] = ()
+    writable: Sequence[str] = ()
 
 
 class Process:

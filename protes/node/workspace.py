@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,11 +25,13 @@ class Workspace(Protocol):
         root: the folder that holds them.
         private_root: whether commands see `root` as their root folder.
         binds: clean paths of the host that are mounted into a private root.
+        writable: those of them that commands may write.
     """
 
     root: Path
     private_root: bool
     binds: tuple[str, ...]
+    writable: tuple[str, ...]
 
     def prepare(self) -> None:
         """Make the folders that every task has."""
@@ -47,10 +49,17 @@ class Workspace(Protocol):
         """Return variables that lead a command to its own folders."""
 
     def is_hosts(self, path: str) -> bool:
-        """Whether a path of the task shows what the host has there."""
+        """Whether a path of the task shows what the host has there, and is not shared with it."""
 
 
-def create_workspace(mode: PathMode, root: Path, task: Mapping[str, Any], hidden: Path | None = None) -> Workspace:
+def create_workspace(
+    mode: PathMode,
+    root: Path,
+    task: Mapping[str, Any],
+    hidden: Path | None = None,
+    shared: Sequence[Path] = (),
+    programs: Collection[Path] = (),
+) -> Workspace:
     """Make the workspace of a task at `root`, which does not exist yet.
 
     Args:
@@ -58,12 +67,16 @@ def create_workspace(mode: PathMode, root: Path, task: Mapping[str, Any], hidden
         root: the folder that will hold its files.
         task: its document.
         hidden: a folder of the host that a private root does not show: the node's own, with other tasks' files.
+        shared: folders of the host that the task sees and may write.
+        programs: folders of the host with programs that a private root shows wherever they lie.
     """
-    own = {clean(path) for path in _own_paths(task)}
-    opened = {clean(path) for path in _opened_paths(task)} - own
+    common = {clean(str(folder)) for folder in shared}
+    own = {path for path in map(clean, _own_paths(task)) if not within(path, common)}
+    opened = {path for path in map(clean, _opened_paths(task)) if not within(path, common)} - own
     if mode == "mapped":
-        return _Mapped(root, own, opened)
-    return _PrivateRoot(root, own, opened, hidden)
+        return _Mapped(root, own, opened, common)
+    kept = {clean(str(each.absolute())) for each in (Path(sys.prefix), Path(sys.base_prefix), *programs)}
+    return _PrivateRoot(root, own, opened, hidden, common, kept)
 
 
 def _own_paths(task: Mapping[str, Any]) -> Iterator[str]:
@@ -88,14 +101,16 @@ class _PrivateRoot:
 
     private_root = True
 
-    def __init__(self, root: Path, own: set[str], opened: set[str], hidden: Path | None) -> None:
+    def __init__(
+        self, root: Path, own: set[str], opened: set[str], hidden: Path | None, shared: set[str], kept: set[str]
+    ) -> None:
         self.root = root
+        self.writable = tuple(sorted(shared))
         # As if it were the task's own: then nothing of the host is seen there. This keeps tasks from each other's
         # files by accident; one with bad intent still reaches them through /proc, as it runs as the node's user.
         if hidden is not None:
             own = own | {clean(str(hidden.resolve()))}
-        interpreter = {clean(str(Path(each).absolute())) for each in (sys.prefix, sys.base_prefix)}
-        self._layout = plan(own, opened, interpreter)
+        self._layout = plan(own, opened, kept, shared)
         self.binds = tuple(sorted(self._layout.binds))
 
     def prepare(self) -> None:
@@ -149,7 +164,7 @@ class _PrivateRoot:
         return {"HOME": FRESH[0]}
 
     def is_hosts(self, path: str) -> bool:
-        return within(clean(path), self._layout.binds)
+        return within(clean(path), self._layout.binds) and not within(clean(path), self.writable)
 
     def _at(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -160,13 +175,15 @@ class _Mapped:
 
     private_root = False
     binds: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
 
-    def __init__(self, root: Path, own: set[str], opened: set[str]) -> None:
+    def __init__(self, root: Path, own: set[str], opened: set[str], shared: set[str]) -> None:
         self.root = root
+        self._shared = shared
         declared = {path for path in own | opened if not within(path, SYSTEM)}
         # What the host does not have cannot be meant as the host's: folders above declared paths are the task's too.
         above = {folder for path in declared for folder in ancestors(path) if not os.path.lexists(folder)}
-        self._map = PathMap(declared | above, str(root))
+        self._map = PathMap(declared | above, str(root), shared)
 
     def prepare(self) -> None:
         (self.root / "tmp").mkdir(parents=True)
@@ -185,7 +202,7 @@ class _Mapped:
         return {"HOME": own, "TMPDIR": own}
 
     def is_hosts(self, path: str) -> bool:
-        return self._map.path(clean(path)) == clean(path)
+        return self._map.path(clean(path)) == clean(path) and not within(clean(path), self._shared)
 
 
 def matches(workspace: Workspace, pattern: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +17,11 @@ from middleware import (
     TaskView,
     parse_weight,
 )
+from protes.clock import parse_rfc3339
 
 _OWN_PARAMETERS = "protes_"
+TOKEN_UNTIL = "token_until"  # noqa: S105 (a name)
+"""In a stored preference: until when the token that the caller brought can be passed on at the latest, RFC 3339."""
 
 
 def task_view(task_id: str, document: Mapping[str, Any]) -> TaskView:
@@ -49,6 +53,12 @@ def document(view: TaskView) -> dict[str, Any]:
         "tags": dict(view.tags),
     }
     return {key: value for key, value in task.items() if value not in (None, [], {})}
+
+
+def has_token(stored: Mapping[str, Any], now: datetime) -> bool:
+    """Tell whether a task brought a token that can still be passed on; `stored` is its preference."""
+    until = stored.get(TOKEN_UNTIL)
+    return until is not None and now < parse_rfc3339(until)
 
 
 def preference(stored: Mapping[str, Any]) -> Preference:

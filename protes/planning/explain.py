@@ -18,6 +18,7 @@ _OWN_BASES = frozenset({"learned", "default", "configured"})
 _MOST_TRACE = 1000
 _SUMMARISED = 5
 _LONGEST_TEXT = 1000
+_OTHERS = "ms-submitter-"
 _SAID_ELSEWHERE = ("weight", "carrier", "value_of_time")
 
 
@@ -32,7 +33,7 @@ def metadata(record: TaskRecord, plan: "Plan", chosen: "PlannedOffer", currency:
         "protes.offers": offer_documents.summary(plan.offers, plan.reasons, currency, _SUMMARISED),
         "protes.chain": "; ".join(f"{each.step} {each.text}" for each in plan.steps()),
         **preferred(record),
-        **{f"protes.{name}": value for name, value in plan.distribution.metadata.items()},
+        **{_shown_as(name): value for name, value in plan.distribution.metadata.items()},
     }
     if offer.cost_micro is not None:
         texts["protes.cost"] = f"{money(offer.cost_micro)} {currency}"
@@ -51,6 +52,11 @@ def metadata(record: TaskRecord, plan: "Plan", chosen: "PlannedOffer", currency:
     if prices is not None and prices.vm_hour_usd is not None:
         texts["vm_price_per_hour_usd"] = str(prices.vm_hour_usd)
     return {name: text[:_LONGEST_TEXT] for name, text in texts.items() if text}
+
+
+def _shown_as(name: str) -> str:
+    """Ours are under `protes.`; what clients of another server look for keeps its name."""
+    return name if name.startswith(_OTHERS) else f"protes.{name}"
 
 
 def preferred(record: TaskRecord) -> dict[str, str]:

@@ -251,6 +251,7 @@ class Planner:
             owner=record.owner,
             groups=frozenset(stored.get("groups", ())),
             token_kinds=frozenset(stored.get("token_kinds", ())),
+            has_token=convert.has_token(stored, self._clock.now()),
             allowed_instances=frozenset(allowed) if allowed is not None else None,
             data_rules=surroundings.data_rules(rules),
             affinity_url=self._affinities.url_for(record, task),

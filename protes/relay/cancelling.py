@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from protes.clock import Clock
 from protes.config.settings import RelaySettings
 from protes.federation.federation import Federation
-from protes.relay.sweeping import InstanceFailing, Sweeper
+from protes.relay.passing import InstanceFailing
+from protes.relay.sweeping import Sweeper
 from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, Phase, TaskRecord
 from protes.tes.errors import DownstreamError, TaskMissing
@@ -71,7 +72,7 @@ class Canceller:
         return self._clock.now() + self._pause(wished_at)
 
     def _push(self, record: TaskRecord, attempt: Attempt) -> None:
-        client = self._federation.client(attempt.instance_url, attempt.dialect)
+        client = self._federation.client_for(record.id, attempt.instance_url, attempt.dialect)
         try:
             client.cancel(attempt.instance_task_id or "")
         except TaskMissing:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from protes.relay.retrying import executor_failed, is_withdrawn, may_go_on
-from protes.store.records import Attempt, TaskRecord, Transition
+from protes.store.records import Attempt, Followed, TaskRecord, Transition
 from protes.tes.dialects.base import Dialect
 from protes.tes.read import SeenTask
 from protes.tes.states import State
@@ -12,9 +12,16 @@ from protes.tes.states import State
 _REVIVED = frozenset({State.EXECUTOR_ERROR, State.SYSTEM_ERROR})
 
 
+def passing(followed: Followed, state: State) -> Transition | None:
+    """Judge a state that is no end; None where it tells nothing new."""
+    if state is State.UNKNOWN or (state is followed.state and not followed.missing):
+        return None
+    return Transition(followed.task_id, followed.n, state)
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A first look, by list or MINIMAL view.
+    """A first look at an end, by list or MINIMAL view.
 
     Attributes:
         transition: what to store of it, None where nothing changed.
@@ -26,23 +33,19 @@ class Glance:
 
 
 def glance(record: TaskRecord, attempt: Attempt, state: State, dialect: Dialect) -> Glance:
-    """Judge a state seen in passing.
+    """Judge an end seen in passing.
 
     Args:
         record: the task.
         attempt: its live attempt.
-        state: the state seen.
+        state: the state seen, one that is finished.
         dialect: of the instance. Where it may take an error back, an error must be seen twice, and so must every end
             after which the task may go elsewhere.
     """
-    if state.finished:
-        twice = (state in _REVIVED and not dialect.final_error) or may_go_on(record, attempt, state, dialect)
-        if twice and attempt.state is not state:
-            return Glance(Transition(record.id, attempt.n, state), fetch=False)
-        return Glance(None, fetch=True)
-    if state is State.UNKNOWN or (state is attempt.state and attempt.missing_since is None):
-        return Glance(None, fetch=False)
-    return Glance(Transition(record.id, attempt.n, state), fetch=False)
+    twice = (state in _REVIVED and not dialect.final_error) or may_go_on(record, attempt, state, dialect)
+    if twice and attempt.state is not state:
+        return Glance(Transition(record.id, attempt.n, state), fetch=False)
+    return Glance(None, fetch=True)
 
 
 def final(record: TaskRecord, attempt: Attempt, seen: SeenTask, dialect: Dialect) -> Transition:
@@ -55,11 +58,22 @@ def final(record: TaskRecord, attempt: Attempt, seen: SeenTask, dialect: Dialect
 
 def missing(record: TaskRecord, attempt: Attempt, now: datetime, patience_seconds: float) -> Transition:
     """Judge an instance's denial of a task it has accepted: an end only after it was repeated for long enough."""
+    return _in_vain(record, attempt, now, patience_seconds, "has not known the task", "it is lost there")
+
+
+def barred(record: TaskRecord, attempt: Attempt, now: datetime, patience_seconds: float) -> Transition:
+    """Judge that a task cannot be looked at, for its caller's token is over: an end, too, if that stays so."""
+    line = "could not be asked with the caller's token, which has ended or is refused,"
+    return _in_vain(record, attempt, now, patience_seconds, line, "the task cannot be followed any more")
+
+
+def _in_vain(
+    record: TaskRecord, attempt: Attempt, now: datetime, patience_seconds: float, what: str, so: str
+) -> Transition:
     since = attempt.missing_since or now
     if now - since < timedelta(seconds=patience_seconds):
         return Transition(record.id, attempt.n, State.UNKNOWN, missing_since=since)
-    line = f"{attempt.instance_id} has not known the task for {int((now - since).total_seconds())} s: it is lost there"
-    return lost(record, attempt, line)
+    return lost(record, attempt, f"{attempt.instance_id} {what} for {int((now - since).total_seconds())} s: {so}")
 
 
 def lost(record: TaskRecord, attempt: Attempt, line: str) -> Transition:

@@ -9,7 +9,7 @@ from protes.store.protocols import TaskStore
 from protes.store.records import LIVE, Attempt
 from protes.tes.build import marker
 from protes.tes.client import Found, InstanceClient
-from protes.tes.errors import DownstreamError, TaskMissing
+from protes.tes.errors import DownstreamError, TaskMissing, TokenEnded
 from protes.tes.states import State
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class OrphanWatch:
                 continue
             try:
                 working += self._look_for(orphan)
+            except TokenEnded:
+                continue  # nothing can be asked about it any more, and nothing is wrong with its instance
             except DownstreamError as error:
                 failing.add(orphan.instance_url)
                 logger.info("looking for orphan %s failed: %s", orphan.key, error.text)
@@ -63,7 +65,7 @@ class OrphanWatch:
             wanted = attempt.instance_task_id
             if wanted is None or wanted == orphan.instance_task_id:
                 return 0  # its attempt is not over: it was put on the list by somebody who did not get any further
-        client = self._federation.client(orphan.instance_url, orphan.dialect)
+        client = self._federation.client_for(orphan.task_id, orphan.instance_url, orphan.dialect)
         copies = self._copies(client, orphan)
         over = [self._is_over(client, orphan, attempt, copy) for copy in copies if copy != wanted]
         if copies and all(over):

@@ -40,6 +40,14 @@ class ApplyingTaskStore(ABC):
             What was done, in the order of `steps`; None for a task that does not exist.
         """
 
+    @abstractmethod
+    def create(self, record: TaskRecord) -> TaskRecord:
+        """See `TaskStore.create`."""
+
+    def create_many(self, records: Sequence[TaskRecord]) -> Sequence[TaskRecord]:
+        """See `TaskStore.create_many`; one by one, where the backend knows no better way."""
+        return [self.create(record) for record in records]
+
     def claim(self, task_id: str, lease: Lease, now: datetime) -> TaskRecord | None:
         """See `TaskStore.claim`."""
         applied = self._apply_one(task_id, partial(changes.claim, lease=lease, now=now))
@@ -95,6 +103,13 @@ class ApplyingTaskStore(ABC):
         """See `TaskStore.request_cancel`."""
         applied = self._apply_one(task_id, partial(changes.cancel, now=now))
         return None if applied is None else applied.record
+
+    def request_cancels(self, task_ids: Sequence[str], now: datetime) -> Sequence[TaskRecord]:
+        """See `TaskStore.request_cancels`."""
+        if not task_ids:
+            return ()
+        applied = self.apply([(task_id, partial(changes.cancel, now=now)) for task_id in task_ids])
+        return tuple(one.record for one in applied if one is not None)
 
     def close_cancel(self, task_id: str, message: str, now: datetime) -> TaskRecord | None:
         """See `TaskStore.close_cancel`."""

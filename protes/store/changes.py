@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from protes.clock import lies_ahead
 from protes.store.protocols import Conflict, LeaseLost
 from protes.store.records import (
+    FURTHEST_AHEAD,
     LIVE,
     NOT_STARTED,
     STARTED,
@@ -65,8 +67,8 @@ def _settled_due(record: TaskRecord) -> TaskRecord:
 
 
 def lease_lasts(record: TaskRecord, now: datetime) -> bool:
-    """Tell whether somebody's lease on the task lasts beyond `now`."""
-    return record.lease is not None and record.lease.until > now
+    """Tell whether somebody's lease on the task lasts beyond `now`; one that would for too long never was."""
+    return record.lease is not None and lies_ahead(record.lease.until, now, FURTHEST_AHEAD)
 
 
 def check_lease(record: TaskRecord, token: str, now: datetime) -> None:
@@ -241,6 +243,9 @@ def observe(record: TaskRecord, seen: Transition, now: datetime) -> TaskRecord |
         due_at=now if seen.due and record.due_at is None else record.due_at,
     )
     changed = _settled_due(_in_state(changed, state, now))
+    if record.lease is not None and changed.state.finished and changed.live_attempt is None:
+        # A holder who lives gives it back, and that is the end of it; the lease of one who has died is taken away.
+        changed = replace(changed, due_at=record.lease.until)
     return next_version(changed) if changed != record else None
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from protes.config.store import is_mongodb
 from protes.store.memory import MemoryRecords, MemoryTaskStore
+from protes.store.mongo import MongoDatabase, MongoRecords, MongoTaskStore
 from protes.store.protocols import Records, TaskStore
 from protes.store.sqlite import Database, SQLiteRecords, SQLiteTaskStore
 
@@ -27,10 +29,11 @@ class Stores:
 
 
 def create_stores(url: str) -> Stores:
-    """Open the stores that `store.url` names, making them where they are not there; after fork.
+    """Open the stores that the settings name, making them where they are not there; after fork.
 
     Args:
-        url: `memory:`, or the path of a folder.
+        url: `memory:`, a URL of MongoDB (`mongodb://`, `mongodb+srv://`), or the path of a folder. A password in it is
+            in no error's text.
 
     Raises:
         StoreUnavailable: the store cannot be opened now.
@@ -39,6 +42,10 @@ def create_stores(url: str) -> Stores:
     if url == "memory:":
         tasks = MemoryTaskStore()
         return Stores(tasks, MemoryRecords(), tasks.close)
+    if is_mongodb(url):
+        mongo = MongoDatabase(url)
+        mongo.open()
+        return Stores(MongoTaskStore(mongo), MongoRecords(mongo), mongo.close)
     database = Database(Path(url) / _FILE)
     database.open()
     return Stores(SQLiteTaskStore(database), SQLiteRecords(database), database.close)

@@ -8,18 +8,21 @@ import copy
 import json
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from protes.clock import lies_ahead
 from protes.store import changes
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.protocols import Stored
 from protes.store.records import (
+    FURTHEST_AHEAD,
     NOT_STARTED,
     Attempt,
+    Followed,
     InstanceLoad,
     Phase,
     TaskQuery,
@@ -46,6 +49,11 @@ class MemoryTaskStore(ApplyingTaskStore):
                 self._tasks[record.id] = copy.deepcopy(record)
                 insort(self._ids, record.id)
             return copy.deepcopy(self._tasks[record.id])
+
+    def versions(self, task_ids: Collection[str]) -> Mapping[str, int]:
+        """See `TaskStore.versions`."""
+        with self._lock:
+            return {task_id: self._tasks[task_id].version for task_id in task_ids if task_id in self._tasks}
 
     def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
         """See `TaskStore.get`."""
@@ -104,6 +112,10 @@ class MemoryTaskStore(ApplyingTaskStore):
             )
             return [copy.deepcopy(replace(record, document="")) for record in islice(accepted, limit)]
 
+    def followed(self, instance_url: str, after: str | None, limit: int) -> Sequence[Followed]:
+        """See `TaskStore.followed`."""
+        return [each for record in self.active(instance_url, after, limit) if (each := record.followed) is not None]
+
     def loads(self) -> Sequence[InstanceLoad]:
         """See `TaskStore.loads`."""
         live: dict[str, list[Attempt]] = {}
@@ -128,6 +140,10 @@ class MemoryTaskStore(ApplyingTaskStore):
                 return False
             del self._ids[bisect_left(self._ids, task_id)]
             return True
+
+    def delete_many(self, task_ids: Sequence[str]) -> int:
+        """See `TaskStore.delete_many`."""
+        return sum(self.delete(task_id) for task_id in task_ids)
 
     def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
         """See `TaskStore.finished_before`."""
@@ -170,9 +186,9 @@ def _copy(record: TaskRecord, head: bool) -> TaskRecord:
 
 
 def _is_due(record: TaskRecord, now: datetime) -> bool:
-    if record.due_at is None or record.due_at > now or changes.lease_lasts(record, now):
+    if record.due_at is None or lies_ahead(record.due_at, now, FURTHEST_AHEAD) or changes.lease_lasts(record, now):
         return False
-    return record.enqueued_until is None or record.enqueued_until <= now
+    return record.enqueued_until is None or not lies_ahead(record.enqueued_until, now, FURTHEST_AHEAD)
 
 
 def _matches(record: TaskRecord, query: TaskQuery) -> bool:
@@ -228,6 +244,10 @@ class MemoryRecords:
         """See `Records.delete`."""
         with self._lock:
             return self._kinds.get(kind, {}).pop(key, None) is not None
+
+    def delete_many(self, kind: str, keys: Sequence[str]) -> int:
+        """See `Records.delete_many`."""
+        return sum(self.delete(kind, key) for key in keys)
 
     def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
         """See `Records.scan`."""

@@ -4,20 +4,33 @@ All methods are safe under many threads and, but for the memory store, under man
 caller, so that a store reads no clock. A store is opened after fork and closed once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from protes.store.records import Attempt, InstanceLoad, Lease, TaskQuery, TaskRecord, Transition
+from protes.store.records import Attempt, Followed, InstanceLoad, Lease, TaskQuery, TaskRecord, Transition
 
 
 class StoreError(Exception):
-    """The store could not answer; nothing is known to have changed."""
+    """The store did what was asked of it, or not: it could not say so.
+
+    A write that raises has usually changed nothing, but it may have been carried out, wholly or in part: where a store
+    is reached by network, the answer can be lost, or come too late. So whoever repeats a write must bear that it was
+    done before; all writes here are made for that.
+    """
 
 
 class StoreUnavailable(StoreError):
-    """The store is down, locked or full; the same call may go through later."""
+    """The store is down, locked or full; the same call may go through later. A write may have been carried out."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room for what was to be written, until somebody makes some; reads go on."""
+
+
+class TooLarge(StoreError):
+    """What was to be written is larger than the store can keep; it never will be."""
 
 
 class LeaseLost(StoreError):
@@ -36,10 +49,22 @@ class TaskStore(Protocol):
 
         Idempotent for the caller-chosen id: where the id exists already the stored record is returned unchanged,
         so that a repeat after a lost acknowledgement is harmless. Returns only when the record is on disk.
+
+        Raises:
+            StoreUnavailable: it is not known to be stored; where the store is reached by network it may be.
         """
 
     def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
         """Return a task, or None. With `head`, `document`, `attempts` and `system_logs` are left empty (and unread)."""
+
+    def create_many(self, records: Sequence[TaskRecord]) -> Sequence[TaskRecord]:
+        """Store each as by `create`, in as few durable writes as the store can; return what is stored, in that order.
+
+        Where it raises, any of them may have been stored.
+        """
+
+    def versions(self, task_ids: Collection[str]) -> Mapping[str, int]:
+        """Return the version of each of these tasks, by one cheap read; tasks that do not exist are left out."""
 
     def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
         """Return at most `query.limit` tasks, newest first (descending id), those after `query.before`.
@@ -51,7 +76,8 @@ class TaskStore(Protocol):
         """Return ids of tasks with `due_at <= now`, oldest due first, and stamp them `enqueued_until = enqueue_until`.
 
         Left out: tasks whose `enqueued_until`, or whose lease, lasts beyond `now`. Two callers never get the same id.
-        Stamping does not raise `version`.
+        Stamping does not raise `version`. A time that lies more than `FURTHEST_AHEAD` ahead counts as passed, for it is
+        the mistake of a clock; tasks that are due by such a one come last.
         """
 
     def claim(self, task_id: str, lease: Lease, now: datetime) -> TaskRecord | None:
@@ -96,6 +122,9 @@ class TaskStore(Protocol):
     def request_cancel(self, task_id: str, now: datetime) -> TaskRecord | None:
         """Record the caller's wish, by `changes.cancel`; None where the task does not exist. Idempotent."""
 
+    def request_cancels(self, task_ids: Sequence[str], now: datetime) -> Sequence[TaskRecord]:
+        """Record the wish for each, as by `request_cancel`, in one durable batch; return those that exist, in order."""
+
     def close_cancel(self, task_id: str, message: str, now: datetime) -> TaskRecord | None:
         """Show CANCELED though the instance has not confirmed it; None where that changes nothing."""
 
@@ -105,11 +134,21 @@ class TaskStore(Protocol):
         `document` is left empty (and unread): the relay polls thousands and needs none.
         """
 
+    def followed(self, instance_url: str, after: str | None, limit: int) -> Sequence[Followed]:
+        """Return what `TaskRecord.followed` says of the tasks of `active`, in the same order.
+
+        Reads what is extracted for queries only, no document, attempt or log: a sweep of a hundred thousand tasks
+        begins with it.
+        """
+
     def loads(self) -> Sequence[InstanceLoad]:
         """Return the load of every instance that has live attempts, by one indexed query."""
 
     def delete(self, task_id: str) -> bool:
         """Remove a task; return whether it was there."""
+
+    def delete_many(self, task_ids: Sequence[str]) -> int:
+        """Remove tasks in as few durable writes as the store can; return how many were there."""
 
     def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
         """Return ids of tasks finished before `moment` and without a live attempt, oldest first, for expiry."""
@@ -166,6 +205,9 @@ class Records(Protocol):
 
     def delete(self, kind: str, key: str) -> bool:
         """Remove a value; return whether it was there."""
+
+    def delete_many(self, kind: str, keys: Sequence[str]) -> int:
+        """Remove values of a kind in one durable write; return how many were there."""
 
     def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
         """Return values whose key starts with `prefix`, ascending by key, those after `after`."""

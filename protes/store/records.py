@@ -6,7 +6,7 @@ apply them inside a compare-and-set on `version`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +30,10 @@ class Phase(StrEnum):
     """The POST's outcome could not be seen; being settled by searching for the marker."""
     FINISHED = "FINISHED"
     """The instance reported a final state and its logs are here, or the attempt was given up."""
+
+
+FURTHEST_AHEAD = timedelta(minutes=15)
+"""No lease, no stamp and no pause of a task lasts longer; what lies further ahead has passed (`clock.lies_ahead`)."""
 
 
 UNSETTLED = frozenset({Phase.INTENDED, Phase.SENT, Phase.UNKNOWN})
@@ -181,6 +185,23 @@ class TaskRecord:
         return last if last is not None and last.phase in LIVE else None
 
     @property
+    def followed(self) -> "Followed | None":
+        """What a sweep needs to know of the task; None where no instance has accepted it, or it has ended there."""
+        live = self.live_attempt
+        if live is None or live.phase is not Phase.ACCEPTED:
+            return None
+        return Followed(
+            self.id,
+            live.n,
+            live.instance_task_id or "",
+            live.dialect,
+            live.state,
+            live.intended_at,
+            missing=live.missing_since is not None,
+            due=self.due_at is not None,
+        )
+
+    @property
     def shown_attempt(self) -> Attempt | None:
         """The attempt that the outside sees: that under way, and in the end that which decided how the task ended.
 
@@ -232,6 +253,31 @@ class Transition:
     finished: bool = False
     missing_since: datetime | None = None
     again: bool = False
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a sweep needs to know of a task that an instance has accepted; thousands of them fit into memory.
+
+    Attributes:
+        task_id: the task.
+        n: its live attempt.
+        instance_task_id: the id the instance gave.
+        dialect: name of the dialect it was sent in.
+        state: the last state seen at the instance.
+        intended_at: when the attempt was intended.
+        missing: every read of the task since some time found it missing at the instance.
+        due: the task has a `due_at`: somebody looks after it beyond relaying it.
+    """
+
+    task_id: str
+    n: int
+    instance_task_id: str
+    dialect: str
+    state: State
+    intended_at: datetime
+    missing: bool = False
     due: bool = False
 
 

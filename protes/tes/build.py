@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protes.tes.dialects.base import FIELDS_OF_1_1, Dialect
+from protes.tes.urls import without_credentials
 
 ATTEMPT_TAG = "protes_attempt"
 """Carries the marker; no dots, since Funnel on MongoDB cannot filter by a key that has one."""
@@ -50,6 +51,7 @@ def build_request(
     marker: str,
     gateways: Sequence[str],
     preference: Mapping[str, Any] | None = None,
+    url_credentials: bool | None = None,
 ) -> dict[str, Any]:
     """Make the document to forward. The client's is not changed.
 
@@ -59,7 +61,10 @@ def build_request(
         marker: from `marker`.
         gateways: ids of the gateways passed, oldest first, ours included.
         preference: the effective preference by name without prefix; only a protes is told of it.
+        url_credentials: send `user:password@` in URLs; None: where the dialect needs them.
     """
+    if not (dialect.needs_url_credentials if url_credentials is None else url_credentials):
+        document = _without_url_credentials(document)
     name = document.get("name") or ""
     texts = _texts(document, _TASK_TEXTS)
     if dialect.searchable == "name_prefix":
@@ -77,6 +82,16 @@ def build_request(
         tags=tags,
     )
     return dialect.adapt(request)
+
+
+def _without_url_credentials(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Take `user:password@` out of what is fetched and stored; content, commands and variables are the task's own."""
+    parts = {
+        part: [{**each, "url": without_credentials(each["url"])} if each.get("url") else each for each in items]
+        for part in ("inputs", "outputs")
+        if (items := document.get(part))
+    }
+    return {**document, **parts}
 
 
 def _input(item: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:

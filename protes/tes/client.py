@@ -1,5 +1,6 @@
 """The operations of TES at one instance (DESIGN.md section 5, "Downstream client"; DIALECTS.md section 2)."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from protes.clock import Clock
 from protes.tes.build import ATTEMPT_TAG
 from protes.tes.cancelled import Cancelled
+from protes.tes.credentials import Credentials
 from protes.tes.dialects.base import Dialect, View
 from protes.tes.errors import (
     BadAnswer,
@@ -19,9 +21,11 @@ from protes.tes.errors import (
     TaskMissing,
     Throttled,
 )
+from protes.tes.listing import ActiveList, Place
 from protes.tes.paging import Query, Walk
 from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, read_id
 from protes.tes.states import State
+from protes.tes.timeouts import Timeouts
 from protes.tes.transport import Transport
 from protes.tes.urls import segment
 
@@ -31,6 +35,7 @@ _MOST_COPIES = 8
 """A marker is sent once; a search that finds more than this has not been heeded."""
 
 _FORBIDDEN = 403
+_NOT_ALLOWED = 405
 
 _Result = TypeVar("_Result")
 
@@ -80,10 +85,21 @@ class InstanceClient:
     def __repr__(self) -> str:
         return f"InstanceClient({self._transport.base_url!r}, {self.dialect.name!r})"
 
+    def showing(self, credentials: Credentials) -> "InstanceClient":
+        """Return a client of the same instance that shows other credentials."""
+        other = copy.copy(self)
+        other._transport = self._transport.showing(credentials)
+        return other
+
     @property
     def base_url(self) -> str:
         """What comes before `/tasks`."""
         return self._transport.base_url
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long it waits."""
+        return self._transport.timeouts
 
     def create(self, document: Mapping[str, Any], deadline_monotonic: float, via: Sequence[str] = ()) -> str:
         """Submit a task: one POST, whatever happens.
@@ -121,7 +137,12 @@ class InstanceClient:
             DownstreamError: any of them; Refused with 404, 405 or 501 where there is no such call.
         """
         timeouts = replace(self._transport.timeouts, connect_seconds=seconds, post_seconds=seconds)
-        return self._transport.at(self.base_url, timeouts).post("/tasks/task-info", body).json()
+        try:
+            return self._transport.at(self.base_url, timeouts).post("/tasks/task-info", body).json()
+        except DownstreamError as error:
+            if self.dialect.lacks_call(error):
+                raise Refused(_NOT_ALLOWED, instance=self.base_url, post=True) from None
+            raise
 
     def get(self, task_id: str, view: View = "MINIMAL") -> SeenTask:
         """Look at one task.
@@ -155,13 +176,14 @@ class InstanceClient:
             raise BadAnswer("answered with another task than asked for", instance=self.base_url)
         return replace(seen, id=task_id)
 
-    def list_active(self, oldest_id: str | None = None) -> Iterator[tuple[SeenTask, ...]]:
+    def list_active(self, oldest_id: str | None = None, place: Place | None = None) -> ActiveList:
         """List tasks that may be active, page by page; stop asking for pages when all awaited ones have been seen.
 
         That a task is absent proves nothing: ask for it by its id.
 
         Args:
             oldest_id: the instance's id of the oldest task that matters; some servers can start there.
+            place: where an earlier list was left; None is the beginning.
 
         Raises:
             ValueError: the dialect has no `listing`.
@@ -170,12 +192,8 @@ class InstanceClient:
         listing = self.dialect.listing
         if listing is None:
             raise ValueError(f"tasks of a {self.dialect.name} instance are asked for one by one")
-        for state in listing.states or (None,):
-            query = [("state", state)] if state else []
-            walk = Walk(self._fetch(listing.view), self.dialect, max_pages=listing.max_pages)
-            with self._named():
-                for entries in walk.pages(query, listing.page_size, self.dialect.first_token(oldest_id)):
-                    yield tuple(self.dialect.read(entry, self._tail_bytes) for entry in entries)
+        start = place or Place(token=self.dialect.first_token(oldest_id))
+        return ActiveList(self._fetch(listing.view), self.dialect, listing, self.base_url, start)
 
     def find(self, marker: str) -> Finding:
         """Search for the copies of an attempt (DIALECTS.md 2.3 rule 3).

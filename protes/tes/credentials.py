@@ -1,7 +1,7 @@
 """How the gateway shows itself to an instance.
 
 A kind of credentials is anything with `authorization()`, `refused()` and `secrets()`: those that never change are here,
-tokens that are fetched and renewed in `oauth2.py`.
+tokens that are fetched and renewed in `oauth2.py`, and those that callers bring are kept by the federation.
 """
 
 import base64
@@ -13,6 +13,10 @@ from pydantic import SecretStr
 
 class NoToken(Exception):
     """There is nothing to show an instance at the moment, so nothing was sent to it; the text has no secrets."""
+
+
+class TokenOver(NoToken):
+    """The caller's token that was to be shown is there no more, and asking later will not bring it back."""
 
 
 class Credentials(Protocol):
@@ -120,6 +124,35 @@ class BearerToken(_Unchanging):
     def secrets(self) -> tuple[str, ...]:
         """Return the token."""
         return (self.token.get_secret_value(),)
+
+
+@dataclass(frozen=True, slots=True)
+class CallerCredentials(_Unchanging):
+    """What a task's caller has sent as `Authorization`, passed on as it came.
+
+    Attributes:
+        value: of the header; secret. None: it is there no more.
+        text: why it is not, for people.
+    """
+
+    value: SecretStr | None
+    text: str = ""
+
+    def authorization(self, until: float | None = None) -> str | None:
+        """Return the header's value.
+
+        Raises:
+            TokenOver: there is none any more.
+        """
+        del until
+        if self.value is None:
+            raise TokenOver(self.text)
+        return self.value.get_secret_value()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the header's value and the credential in it."""
+        value = self.value.get_secret_value() if self.value is not None else ""
+        return (value, value.partition(" ")[2].strip())
 
 
 def _require_printable(text: str) -> None:

@@ -9,6 +9,7 @@
     ├── Refused            some       some    any other 4xx
     ├── ServerFault        yes        yes     5xx
     ├── BadAnswer          yes        yes     not HTTP, not JSON, too big, a redirect, or not what was asked for
+    ├── TokenEnded         no         never   the token of the task's caller is over, or refused (401)
     └── TaskMissing        no         never   the instance says that it has no such task
 
 `retryable` means that asking the same later may help; it never allows a second POST /tasks. `ambiguous` means that the
@@ -35,6 +36,7 @@ class DownstreamError(Exception):
         retryable: whether asking the same later may help.
         ambiguous: for a POST: whether the instance may have acted nevertheless.
         gateway_id: id of the protes whose answer this is, None where it is none.
+        in_callers_name: the instance answered a request that showed the token of a task's caller.
     """
 
     never_ambiguous: ClassVar[bool] = False
@@ -46,6 +48,7 @@ class DownstreamError(Exception):
         self.retryable = retryable
         self.ambiguous = ambiguous and not self.never_ambiguous
         self.gateway_id: str | None = None
+        self.in_callers_name = False
 
     def __str__(self) -> str:
         return f"{self.instance}: {self.text}" if self.instance else self.text
@@ -120,6 +123,18 @@ class BadAnswer(DownstreamError):
     def __init__(self, text: str, *, instance: str = "", ambiguous: bool = False, too_big: bool = False) -> None:
         super().__init__(text, instance=instance, ambiguous=ambiguous)
         self.too_big = too_big
+
+
+class TokenEnded(DownstreamError):
+    """The instance wants the token of the task's caller, and that is over, or it refuses it with 401.
+
+    It speaks of one caller, not of the instance, and nothing was done.
+    """
+
+    never_ambiguous = True
+
+    def __init__(self, text: str, *, instance: str = "") -> None:
+        super().__init__(text, instance=instance, retryable=False)
 
 
 class TaskMissing(DownstreamError):

@@ -11,7 +11,12 @@ Query = Sequence[tuple[str, str]]
 
 
 class Walk:
-    """One walk through a list. `complete` tells afterwards whether it came to the list's end."""
+    """One walk through a list.
+
+    Attributes:
+        complete: whether the page yielded last is the last one of the list.
+        token: that of the page after the one yielded last; None where the walk ends with it.
+    """
 
     def __init__(self, fetch: Callable[[Query], object], dialect: Dialect, *, max_pages: int) -> None:
         """Walk later, page by page.
@@ -22,6 +27,7 @@ class Walk:
             max_pages: pages at most.
         """
         self.complete = False
+        self.token: str | None = None
         self._fetch = fetch
         self._dialect = dialect
         self._max_pages = max_pages
@@ -47,11 +53,13 @@ class Walk:
             by_id = {read_id(entry): entry for entry in page.entries}
             new = tuple(entry for task_id, entry in by_id.items() if task_id not in ids)
             ids.update(by_id)
+            token = self._dialect.next_token(page, page_size)
+            ends = token is None or token in tokens or _turns_in_a_ring(page, new)
+            self.complete = token is None
+            self.token = None if ends else token
             if new:
                 yield new
-            token = self._dialect.next_token(page, page_size)
-            if token is None or token in tokens or _turns_in_a_ring(page, new):
-                self.complete = token is None
+            if ends or token is None:
                 return
             tokens.add(token)
 

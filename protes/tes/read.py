@@ -55,7 +55,11 @@ class Page:
 
 
 def read_task(
-    answer: object, *, tail_bytes: int = DEFAULT_TAIL_BYTES, omitted_exit_code_is_zero: bool = False
+    answer: object,
+    *,
+    tail_bytes: int = DEFAULT_TAIL_BYTES,
+    omitted_exit_code_is_zero: bool = False,
+    killed_exit_code_is_zero: bool = False,
 ) -> SeenTask:
     """Read one task.
 
@@ -63,6 +67,8 @@ def read_task(
         answer: parsed JSON.
         tail_bytes: stdout and stderr are cut to about this many bytes of UTF-8, from the end.
         omitted_exit_code_is_zero: the server leaves out zeros, so an executor that ended without a code ended with 0.
+        killed_exit_code_is_zero: the server shows 0 for the executor that a cancellation ended, the last one: it has
+            none.
 
     Raises:
         BadAnswer: not a JSON object.
@@ -73,12 +79,22 @@ def read_task(
     logs = field(answer, "logs")
     logs = logs if isinstance(logs, list) else [logs]
     last = next((log for log in reversed(logs) if isinstance(log, Mapping)), None)
+    if killed_exit_code_is_zero and state is State.CANCELED and last is not None:
+        last, omitted_exit_code_is_zero = _without_last_zero(last), False
     log = None if last is None else _task_log(last, state, tail_bytes, omitted_exit_code_is_zero)
     return SeenTask(read_id(answer), state, log)
 
 
+def read_seen(entry: Mapping[str, Any]) -> SeenTask:
+    """Read the id and the state of a task in a list, and nothing else of it."""
+    return SeenTask(read_id(entry), parse_state(field(entry, "state")))
+
+
 def read_id(answer: Mapping[str, Any]) -> str:
     """Return the id, or "" where it is missing or could not be part of a URL."""
+    plain = answer.get("id")
+    if isinstance(plain, str) and plain.isalnum() and plain.isascii() and len(plain) <= MAX_ID_CHARACTERS:
+        return plain  # as nearly all are: lists have a thousand of them
     value = _text(field(answer, "id"))
     usable = value not in (".", "..") and len(value) <= MAX_ID_CHARACTERS and value.isprintable() and value.strip()
     return value if usable else ""
@@ -136,6 +152,14 @@ def tail(text: str, max_bytes: int) -> str:
     return f"[{len(data) - len(kept.encode())} bytes before this were left out]\n{kept}"
 
 
+def _without_last_zero(log: Mapping[str, Any]) -> Mapping[str, Any]:
+    executors = _objects(field(log, "logs"))
+    if not executors or _integer(field(executors[-1], "exit_code")) not in (0, None):
+        return log
+    killed = {name: value for name, value in executors[-1].items() if name not in ("exit_code", "exitCode")}
+    return {**log, "logs": [*executors[:-1], killed]}
+
+
 def _task_log(log: Mapping[str, Any], state: State, tail_bytes: int, omitted_is_zero: bool) -> dict[str, Any]:
     """`tesTaskLog`; what executors left that had no exit code goes into its system logs."""
     executors: list[dict[str, Any]] = []
@@ -176,7 +200,7 @@ def _output(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     url, path = _text(field(entry, "url")), _text(field(entry, "path"))
     if not (url and path):
         return None
-    return {"url": url, "path": path, "size_bytes": str(max(0, _integer(field(entry, "size_bytes")) or 0))}
+    return {"url": redact(url), "path": path, "size_bytes": str(max(0, _integer(field(entry, "size_bytes")) or 0))}
 
 
 def _times(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,10 +208,10 @@ def _times(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metadata(value: object) -> dict[str, str]:
-    """A map of strings; what is deeper is written as JSON."""
+    """A map of strings; what is deeper is written as JSON. Some name blobs there by their signed URLs."""
     if not isinstance(value, Mapping):
         return {}
-    return {_clean(str(key)): _text(each) for key, each in value.items() if each is not None}
+    return {_clean(str(key)): redact(_text(each)) for key, each in value.items() if each is not None}
 
 
 def _system_logs(value: object) -> list[str]:

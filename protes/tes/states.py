@@ -74,5 +74,8 @@ def shown(state: State, last_steady: State) -> State:
 def parse_state(value: object) -> State:
     """Read a state as servers in the wild write it; what is not one is UNKNOWN, never an error (DIALECTS.md 2.4)."""
     if isinstance(value, str):
-        return State.__members__.get(value.strip().upper(), State.UNKNOWN)
+        return _BY_NAME.get(value) or _BY_NAME.get(value.strip().upper(), State.UNKNOWN)
     return State.UNKNOWN
+
+
+_BY_NAME = dict(State.__members__)

@@ -24,6 +24,14 @@ def lifetime_of(document: Mapping[str, object], asked_timestamp: float) -> float
     return min((each for each in said if each is not None), default=_UNSAID_SECONDS)
 
 
+def expires_at(token: str) -> float | None:
+    """Return when a token that is a JWT says it ends (`exp`), seconds since 1970; None where it says nothing of it.
+
+    The signature is not checked: whoever takes the token does that.
+    """
+    return _number(_claims(token).get("exp"))
+
+
 def _claims(token: object) -> Mapping[str, object]:
     """Return what a JWT says; nothing where it is none. Nothing is checked: that is for the one who takes it."""
     parts = token.split(".") if isinstance(token, str) else []

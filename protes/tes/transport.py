@@ -22,10 +22,10 @@ import requests
 
 from protes.clock import Clock, SystemClock
 from protes.tes.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
-from protes.tes.credentials import Credentials, NoCredentials, NoToken
+from protes.tes.credentials import CallerCredentials, Credentials, NoCredentials, NoToken, TokenOver
 from protes.tes.dialects.table import gateway_id
 from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
-from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, Unreachable
+from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, TokenEnded, Unreachable
 from protes.tes.sessions import CHUNK_BYTES, error_body, new_session
 from protes.tes.timeouts import Timeouts
 from protes.tes.urls import canonical, same_server
@@ -136,6 +136,15 @@ class Transport:
         other = copy.copy(self)
         other.base_url = canonical(base_url)
         other.timeouts = timeouts or self.timeouts
+        return other
+
+    def showing(self, credentials: Credentials) -> "Transport":
+        """Return a transport to the same place that shows other credentials and shares the session.
+
+        A session keeps nothing of who spoke through it: no cookies, and no credentials of its own.
+        """
+        other = copy.copy(self)
+        other._credentials = credentials
         return other
 
     def __enter__(self) -> Self:
@@ -266,6 +275,8 @@ class Transport:
         """What to show the instance. Without it nothing is sent, so the outcome is as sure as with no connection."""
         try:
             return self._credentials.authorization(until)
+        except TokenOver as problem:
+            raise TokenEnded(str(problem), instance=self.base_url) from None
         except NoToken as problem:
             raise Unreachable(str(problem), instance=self.base_url) from None
 
@@ -287,15 +298,20 @@ class Transport:
         raise self._error(answer)
 
     def _error(self, answer: Answer) -> DownstreamError:
+        detail = detail_of(answer.body, *self._credentials.secrets())
+        in_callers_name = isinstance(self._credentials, CallerCredentials)
+        if answer.status == _UNAUTHORIZED and in_callers_name:
+            return TokenEnded(f"refuses the caller's token{': ' if detail else ''}{detail}", instance=self.base_url)
         error = from_status(
             answer.status,
             answer.headers,
-            detail_of(answer.body, *self._credentials.secrets()),
+            detail,
             post=answer.post,
             instance=self.base_url,
             now=self._clock.now(),
         )
         error.gateway_id = gateway_id(answer.headers)
+        error.in_callers_name = in_callers_name
         return error
 
     def _target(self, answer: Answer) -> str:

@@ -44,3 +44,13 @@ def same_server(one: str, other: str) -> bool:
     if here.scheme == there.scheme:
         return ports[0] == ports[1]
     return (here.scheme, there.scheme, *ports) == ("http", "https", 80, 443)
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without `user:password@`; what is no URL with a host comes back as it is."""
+    scheme, separator, rest = url.partition("://")
+    ends = [place for place in map(rest.find, "/?#") if place >= 0]
+    host = rest[: min(ends, default=len(rest))]
+    if not separator or "@" not in host:
+        return url
+    return f"{scheme}://{rest[host.rindex('@') + 1 :]}"

@@ -83,7 +83,9 @@ class Api:
 def serving(stores: Stores | None = None, environ: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Api]:
     """Serve a gateway with these settings, without instances unless they say otherwise."""
     clock = ManualClock()
-    merged = {"gateway_id": "gateway-under-test", **settings}
+    # Nobody can wait for a turn to write: the clock only moves by hand.
+    server = {"writes_at_once": 64, **settings.pop("server", {})}
+    merged = {"gateway_id": "gateway-under-test", "server": server, **settings}
     with _logging_kept():
         gateway = create_gateway(
             load([], {}, merged), clock=clock, stores=stores or create_stores("memory:"), environ=environ or {}

@@ -177,3 +177,58 @@ def test_a_bad_configuration_is_named_and_exit_code_2(
     said = capsys.readouterr().err
     assert word in said
     assert "canary" not in said
+
+
+@pytest.fixture(name="files")
+def _files(tmp_path: Path) -> list[str]:
+    """Task files, the second of which is no task, all of one run."""
+    paths = [tmp_path / f"task-{number}.json" for number in range(3)]
+    for number, path in enumerate(paths):
+        path.write_text(json.dumps({**TASK, "name": f"many-{number}", "tags": {"run": "7"}}), encoding="utf-8")
+    paths[1].write_text(json.dumps({"executors": []}), encoding="utf-8")
+    return [str(path) for path in paths]
+
+
+def test_many_files_are_one_call_and_a_wrong_one_stops_no_other(
+    url: str, fake: FakeTes, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", *files, "--url", url, "--weight", "0.3"]) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.split()) == 2
+    assert f"{files[1]}: 400 Bad Request: executors" in printed.err
+    wait_until(lambda: fake.creates() == 2, "both are forwarded")
+    assert main(["submit", files[0], files[2], "--url", url, "--json"]) == 0
+    results = _json(capsys)["results"]
+    assert [set(each) for each in results] == [{"id"}, {"id"}]
+
+
+def test_many_files_are_waited_for(
+    url: str, fake: FakeTes, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.auto(1)
+    assert main(["submit", files[0], files[2], "--url", url, "--wait", "--json", "--timeout", "30"]) == 0
+    assert [(task["name"], task["state"]) for task in _json(capsys)] == [("many-0", "COMPLETE"), ("many-2", "COMPLETE")]
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_submitted(
+    url: str, gateway: Gateway, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", files[0], "/nowhere.json", "--url", url]) == 2
+    assert "/nowhere.json" in capsys.readouterr().err
+    assert gateway.stores.tasks.count() == 0
+
+
+def test_tasks_are_cancelled_by_tag_and_by_ids(url: str, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", files[0], files[2], "--url", url]) == 0
+    ids = capsys.readouterr().out.split()
+    assert main(["cancel", "--tag", "run=8", "--url", url]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["cancel", "--tag", "run=7", "--tag", "run", "--url", url, "--json"]) == 0
+    assert {each["id"] for each in _json(capsys)["results"]} == set(ids)
+    assert main(["cancel", *ids, "none", "--url", url]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        *(f"{task_id}: cancellation requested" for task_id in ids),
+        "none: id: there is no task with this id",
+    ]
+    assert main(["cancel", "--url", url]) == 2
+    assert main(["cancel", ids[0], "--tag", "run=7", "--url", url]) == 2

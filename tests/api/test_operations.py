@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ LOG: dict[str, Any] = {
 def move(api: Api, task_id: str, state: State, log: dict[str, Any] | None = None) -> None:
     """Take a task to an instance and into a state, as dispatch and relay would."""
     tasks, now = api.gateway.stores.tasks, api.clock.now()
-    assert tasks.claim(task_id, a_lease(until=1e9), now)
+    assert tasks.claim(task_id, replace(a_lease(), until=now + timedelta(seconds=60)), now)
     metadata = {"protes.instance": "one", "protes.instance_url": "https://one.example"}
     attempt = an_attempt(intended_at=now, deadline=now, metadata=metadata)
     tasks.save_attempt(task_id, "token", attempt, now)

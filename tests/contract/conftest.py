@@ -10,6 +10,8 @@ import pytest
 from protes.store.factory import Stores, create_stores
 from protes.store.protocols import Records, TaskStore
 from protes.store.sqlite import Database, SQLiteRecords, SQLiteTaskStore
+from tests.support import ferretdb
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -33,14 +35,27 @@ def sqlite_stores(database: Database) -> Stores:
     return Stores(SQLiteTaskStore(database), SQLiteRecords(database), database.close)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("mongo", marks=pytest.mark.services)])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Open a store of each kind; afterwards nothing of it may be left open or running."""
+    if request.param == "mongo":
+        request.getfixturevalue("mongodb")  # its threads are not the store's
     threads = set(threading.enumerate())
     if request.param == "memory":
         memory = create_stores("memory:")
         yield Backend("memory", memory)
         memory.close()
+    elif request.param == "mongo":
+        opened_stores: list[Stores] = []
+
+        def reopened() -> Stores:
+            opened_stores.append(create_stores(url))
+            return opened_stores[-1]
+
+        with ferretdb.fresh_database(request.getfixturevalue("mongodb")) as url:
+            yield Backend("mongo", reopened(), reopened)
+            for stores in opened_stores:
+                stores.close()
     else:
         databases: list[Database] = []
 
@@ -52,7 +67,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         for database in databases:
             database.close()
             assert database.open_connections == 0
-    assert set(threading.enumerate()) <= threads
+    wait_until(lambda: set(threading.enumerate()) <= threads, "no thread is left")
 
 
 @pytest.fixture

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.dialects.asking import SECONDS, all_pages, get, made, post, status_of, with_executor, with_input
+from tests.support.dialects.asking import (
+    RESOURCES,
+    SECONDS,
+    all_pages,
+    get,
+    made,
+    post,
+    status_of,
+    with_executor,
+    with_input,
+)
+from tests.support.dialects.driving import gateway_to
 from tests.support.dialects.funnel import Funnel, Funnel010, Funnel011
 from tests.support.harness import TASK
 
@@ -44,14 +55,20 @@ def test_funnel_refuses_what_its_validation_finds() -> None:
             {"outputs": [{"path": "/out"}]},
             {"tags": {"": "x"}},
             {"volumes": ["data"]},
-            {"resources": {"cpu_cores": 0.5}},
         ]
         assert [status_of(fake, **each) for each in wrong] == [400] * len(wrong)
         assert status_of(fake, **with_input(content="")) == 400
         assert (
             status_of(fake, tags={"a": None}, executors=[{"image": "i", "command": ["c"], "ignoreError": True}]) == 200
         )
-        assert [task.document["executors"][0]["ignore_error"] for task in fake.tasks.values()] == [True]
+        assert status_of(fake, resources={"cpu_cores": 0.5}) == 200
+        # It lets the next executor run, and ends the task as if the error had not been ignored.
+        assert ["ignore_error" in task.document["executors"][0] for task in fake.tasks.values()] == [False, False]
+        [task_id] = made(fake, {**RESOURCES, **with_executor(env={"A": "x y", "B": ""})})
+        assert fake.tasks[task_id].document["executors"][0]["env"] == {"A": "x", "B": ""}
+        views = ("MINIMAL", "BASIC", "FULL", "basic", "full", "nope")
+        assert [get(fake, f"/tasks/{task_id}", view=view).status_code for view in views] == [200] * 3 + [500] * 3
+        assert get(fake, "/tasks", view="basic").status_code == 200
         assert get(fake, "/tasks/nobody").status_code == 404
         assert post(fake, "/tasks/task-info", {}).status_code == 500
     with Funnel011() as fake:
@@ -120,3 +137,13 @@ def test_old_funnel_is_in_camel_case_without_zeros() -> None:
         assert "creationTime" in full
         assert "exitCode" not in full["logs"][0]["logs"][0]
         assert post(fake, "/tasks", {**TASK, **with_executor(ignore_error=True)}).status_code == 500
+
+
+@pytest.mark.parametrize("family", [Funnel, Funnel011, Funnel010])
+def test_that_funnel_gives_no_estimates_is_found_out_once(family: type[Funnel]) -> None:
+    with family() as fake, gateway_to(fake, sources={"http_sizes": False, "drs": False, "task_info": True}) as gateway:
+        for _ in range(3):
+            gateway.post(TASK)
+            gateway.turn(700)
+        assert fake.server.count("POST", "*/tasks/task-info") == 1
+        assert gateway.services.federation.view().instances[0].health is None

@@ -1,8 +1,11 @@
 """Many tasks at one instance: their states come in bulk, with few requests, past every trap of a list."""
 
+from pathlib import Path
+
 import pytest
 
 from protes.tes.dialects.table import dialect_named
+from tests.support.dialects.document import HEAD, row_of
 from tests.support.dialects.driving import CASES_THAT_RUN, FAMILIES_THAT_RUN, Case, forwarded, gateway_to, sweeps
 from tests.support.dialects.families import FAMILIES
 from tests.support.dialects.figures import TASKS, about_tasks, figures_of
@@ -62,6 +65,14 @@ def test_requests_per_task_and_per_sweep_are_few(case: Case) -> None:
         # One listing per active state at most, or twelve tasks in pages of four.
         assert figures.sweep <= 6
     assert figures.ending_sweep <= figures.sweep + 2 * TASKS
+
+
+@pytest.mark.parametrize("case", FAMILIES_THAT_RUN, ids=str)
+def test_the_page_of_servers_has_the_requests_that_are_measured(case: Case) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "instances.md").read_text(encoding="utf-8")
+    assert HEAD in page
+    [line] = [line for line in page.partition(HEAD)[2].splitlines() if line.startswith(f"| `{case.family}` |")]
+    assert [cell.strip() for cell in line.strip("|").split("|")] == row_of(case)
 
 
 def test_a_token_that_funnel_drops_is_made_by_the_gateway() -> None:

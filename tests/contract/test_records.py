@@ -133,3 +133,14 @@ def test_what_was_put_is_there_after_reopening(backend: Backend) -> None:
     backend.stores.records.put("kind", "key", {"n": 1}, START)
     backend.stores.close()
     assert backend.reopen().records.get("kind", "key", START) == Stored("key", {"n": 1}, 1, None)
+
+
+def test_many_are_deleted_of_one_kind(records: Records) -> None:
+    for kind in ("one", "two"):
+        for key in ("a", "b", "c"):
+            records.put(kind, key, {}, START)
+    assert records.delete_many("one", []) == 0
+    assert records.delete_many("one", ["a", "c", "absent"]) == 2
+    assert records.delete_many("one", ["a", "c"]) == 0
+    assert [stored.key for stored in records.scan("one", "", START)] == ["b"]
+    assert [stored.key for stored in records.scan("two", "", START)] == ["a", "b", "c"]

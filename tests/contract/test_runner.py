@@ -1,4 +1,4 @@
-"""Runner, on every kind of it."""
+"""Runner, on every kind of it: threads, and Celery over a broker in memory, RabbitMQ and Redis."""
 
 import logging
 import threading
@@ -6,62 +6,30 @@ from collections.abc import Iterator
 
 import pytest
 
-from protes.clock import ManualClock, SystemClock
-from protes.runner.elastic import LONG_SECONDS, MOST_TIMES
 from protes.runner.protocol import Runner
-from protes.runner.threads import ThreadRunner
-from tests.support.waiting import at_once, wait_until
+from tests.support.runners import KINDS, Brokers, Place, Recorder, place
+from tests.support.waiting import wait_until
 
 
-class Recorder:
-    """A handler that says what it was called with, and waits where the test wants it to.
-
-    Attributes:
-        calls: the keys it was called with, in order.
-        at_once: per key, the most calls that ran at the same time.
-        gate: closed by `gate.clear()`, lets calls through when set.
-    """
-
-    def __init__(self) -> None:
-        """Start with the gate open."""
-        self.calls: list[str] = []
-        self.at_once: dict[str, int] = {}
-        self.gate = threading.Event()
-        self.gate.set()
-        self._running: list[str] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, key: str) -> None:
-        """Note the call, and pass the gate."""
-        with self._lock:
-            self.calls.append(key)
-            self._running.append(key)
-            self.at_once[key] = max(self.at_once.get(key, 0), self._running.count(key))
-        assert self.gate.wait(20)
-        with self._lock:
-            self._running.remove(key)
-
-    @property
-    def running(self) -> int:
-        """How many calls run."""
-        with self._lock:
-            return len(self._running)
-
-    def wait_for(self, calls: int) -> None:
-        """Wait until it was called so many times and all calls have ended, if the gate is open."""
-        wait_until(lambda: len(self.calls) >= calls, f"{calls} calls, only {self.calls}")
-        if self.gate.is_set():
-            wait_until(lambda: self.running == 0, "the calls' end")
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    """Keep the brokers that the tests here ask for."""
+    kept = Brokers(tmp_path_factory.mktemp("brokers"))
+    yield kept
+    kept.close()
 
 
-@pytest.fixture(params=["threads"])
-def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
-    """Make a runner with room for two jobs at once and three in the queue; nothing of it may be left."""
-    threads = set(threading.enumerate())
-    made = ThreadRunner(SystemClock(), threads=2, queue_limit=3)
-    yield made
-    made.stop(10)
-    assert set(threading.enumerate()) <= threads
+@pytest.fixture(params=KINDS)
+def there(request: pytest.FixtureRequest, brokers: Brokers) -> Iterator[Place]:
+    """Have a place for runners of each kind; nothing of them may be left."""
+    with place(request.param, brokers.url(request.param, request)) as made:
+        yield made
+
+
+@pytest.fixture
+def runner(there: Place) -> Runner:
+    """Make a runner with room for two jobs at once."""
+    return there.runner()
 
 
 def test_a_job_runs_on_its_key(runner: Runner) -> None:
@@ -85,6 +53,20 @@ def test_a_job_may_be_delivered_twice(runner: Runner) -> None:
     runner.submit("job", "a")
     job.wait_for(2)
     assert job.calls == ["a", "a"]
+
+
+def test_each_job_may_be_delivered_twice_and_still_never_runs_twice_at_once(there: Place) -> None:
+    runner = there.runner(threads=4, twice=True)
+    job = Recorder()
+    runner.register("job", job)
+    runner.start()
+    keys = {str(n) for n in range(20)}
+    for key in (*keys, *keys):
+        assert runner.submit("job", key)
+    wait_until(lambda: set(job.calls) == keys, "every job runs")
+    runner.stop(10)
+    assert set(job.at_once.values()) == {1}
+    assert len(job.calls) <= 4 * len(keys)
 
 
 def test_submitted_again_before_its_start_it_runs_once(runner: Runner) -> None:
@@ -116,24 +98,6 @@ def test_submitted_while_it_runs_it_runs_once_more_and_never_twice_at_once(runne
     job.wait_for(4)
     assert job.calls == ["a", "b", "a", "last"]
     assert job.at_once["a"] == 1
-
-
-def test_a_full_queue_is_said_at_once(runner: Runner) -> None:
-    job = Recorder()
-    job.gate.clear()
-    runner.register("job", job)
-    runner.start()
-    for key in ("1", "2"):
-        assert runner.submit("job", key)
-    job.wait_for(2)
-    assert [runner.submit("job", key) for key in ("3", "4", "5", "6")] == [True, True, True, False]
-    assert runner.submit("job", "3")
-    assert runner.submit("job", "1")
-    job.gate.set()
-    job.wait_for(6)
-    assert sorted(job.calls) == ["1", "1", "2", "3", "4", "5"]
-    assert runner.submit("job", "6")
-    job.wait_for(7)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), SystemExit(3)])
@@ -282,185 +246,3 @@ def test_what_makes_no_sense_is_refused(runner: Runner) -> None:
         runner.every(1, "job")
     with pytest.raises(RuntimeError, match="has started"):
         runner.start()
-
-
-class HeldClock(ManualClock):
-    """A clock that only the test moves: who waits for it does wait.
-
-    Attributes:
-        waits: how long those that wait, or have waited, wanted to.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait until the test has moved the clock by `seconds`, or for the event."""
-        until = self.monotonic() + seconds
-        self.waits.append(seconds)
-        while self.monotonic() < until and not event.wait(0.001):
-            pass
-        return event.is_set()
-
-
-def job_threads() -> int:
-    """Return how many threads run jobs, or wait for some."""
-    return sum(thread.name.startswith("protes-job") for thread in threading.enumerate())
-
-
-@pytest.fixture
-def clock() -> HeldClock:
-    """Make a clock for the tests of threads."""
-    return HeldClock()
-
-
-@pytest.fixture
-def threads(clock: HeldClock) -> Iterator[ThreadRunner]:
-    """Make a runner with two threads whose time the test moves; nothing of it may be left."""
-    before = set(threading.enumerate())
-    made = ThreadRunner(clock, threads=2, queue_limit=100)
-    yield made
-    made.stop(10)
-    assert set(threading.enumerate()) <= before
-
-
-def hang(runner: ThreadRunner, clock: HeldClock, jobs: int) -> Recorder:
-    """Start a runner with so many jobs on it that do not end before their gate is opened."""
-    hanging = Recorder()
-    hanging.gate.clear()
-    runner.register("hang", hanging)
-    runner.register("quick", Recorder())
-    runner.start()
-    for n in range(jobs):
-        runner.submit("hang", str(n))
-    hanging.wait_for(min(jobs, 2))
-    return hanging
-
-
-def test_jobs_that_hang_keep_no_others_waiting(threads: ThreadRunner, clock: HeldClock) -> None:
-    quick = Recorder()
-    threads.register("other", quick)
-    hanging = hang(threads, clock, 2)
-    threads.submit("other", "0")
-    wait_until(lambda: clock.waits == [LONG_SECONDS], "the watcher looks again when a job may hang")
-    assert (quick.calls, job_threads()) == ([], 2)
-    clock.advance(LONG_SECONDS)
-    quick.wait_for(1)
-    for n in range(1, 20):
-        threads.submit("other", str(n))
-        quick.wait_for(n + 1)
-    assert clock.monotonic() == LONG_SECONDS, "no other waited for as long as the first"
-    wait_until(lambda: job_threads() == 2, "as many threads as configured")
-    hanging.gate.set()
-    hanging.wait_for(2)
-
-
-def test_a_backlog_of_jobs_that_do_not_hang_starts_no_threads(threads: ThreadRunner, clock: HeldClock) -> None:
-    job = Recorder()
-    threads.register("job", job)
-    for n in range(100):
-        threads.submit("job", str(n))
-    threads.start()
-    job.wait_for(100)
-    clock.advance(LONG_SECONDS)
-    job.gate.clear()
-    looks = len(clock.waits)
-    for n in range(4):
-        threads.submit("job", str(n))
-    job.wait_for(102)
-    wait_until(lambda: len(clock.waits) > looks, "the watcher looks again when one of them may hang")
-    assert (job.running, job_threads()) == (2, 2)
-    job.gate.set()
-    job.wait_for(104)
-
-
-def test_there_are_four_times_the_threads_at_most_and_afterwards_as_many_as_configured(
-    threads: ThreadRunner, clock: HeldClock
-) -> None:
-    hanging = hang(threads, clock, 20)
-    for looks, running in enumerate((2, 4, 6, 8, 8), start=1):
-        wait_until(lambda looks=looks: len(clock.waits) == looks, "the watcher looks again")  # type: ignore[misc]
-        wait_until(lambda running=running: hanging.running == running, f"{running} run")  # type: ignore[misc]
-        assert job_threads() == running
-        clock.advance(LONG_SECONDS)
-    assert (hanging.running, job_threads()) == (2 * MOST_TIMES, 2 * MOST_TIMES)
-    hanging.gate.set()
-    hanging.wait_for(20)
-    wait_until(lambda: job_threads() == 2, "as many threads as configured")
-    assert len(hanging.calls) == 20
-
-
-def test_one_job_that_hangs_is_made_up_for_by_one_thread(threads: ThreadRunner, clock: HeldClock) -> None:
-    other = Recorder()
-    other.gate.clear()
-    threads.register("other", other)
-    hanging = hang(threads, clock, 1)
-    clock.advance(LONG_SECONDS)
-    for n in range(4):
-        threads.submit("other", str(n))
-    other.wait_for(2)
-    wait_until(lambda: clock.waits == [LONG_SECONDS], "the watcher looks again when another job may hang")
-    assert (job_threads(), other.running) == (3, 2)
-    other.gate.set()
-    other.wait_for(4)
-    wait_until(lambda: job_threads() == 2, "as many threads as configured")
-    hanging.gate.set()
-    hanging.wait_for(1)
-
-
-def test_a_job_does_not_wait_for_the_watchers_next_look(threads: ThreadRunner, clock: HeldClock) -> None:
-    first, second, third = Recorder(), Recorder(), Recorder()
-    for name, job in (("first", first), ("second", second), ("third", third)):
-        threads.register(name, job)
-    first.gate.clear()
-    second.gate.clear()
-    hanging = hang(threads, clock, 1)
-    clock.advance(LONG_SECONDS)
-    threads.submit("first", "1")
-    threads.submit("first", "2")
-    first.wait_for(2)
-    threads.submit("second", "")
-    wait_until(lambda: clock.waits == [LONG_SECONDS], "the watcher looks again when another job may hang")
-    first.gate.set()
-    second.wait_for(1)
-    wait_until(lambda: job_threads() == 2, "as many threads as configured, one that hangs and one that is busy")
-    threads.submit("third", "")
-    third.wait_for(1)
-    second.gate.set()
-    hanging.gate.set()
-
-
-def test_stop_does_not_wait_for_those_that_hang(
-    threads: ThreadRunner, clock: HeldClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    hanging = hang(threads, clock, 4)
-    wait_until(lambda: len(clock.waits) == 1, "the watcher looks again")
-    clock.advance(LONG_SECONDS)
-    wait_until(lambda: hanging.running == 4, "all run")
-    stopping = threading.Thread(target=threads.stop, args=(0.0,))
-    stopping.start()
-    stopping.join(5)
-    assert not stopping.is_alive()
-    assert "4 jobs did not end" in caplog.text
-    hanging.gate.set()
-
-
-def test_no_job_is_lost_however_threads_come_and_go() -> None:
-    job = Recorder()
-    # With this clock the watcher's time passes at once: everything hangs, and threads come and go all the time.
-    runner = ThreadRunner(ManualClock(), threads=2, queue_limit=10_000)
-    runner.register("job", job)
-    runner.start()
-
-    def submit(first: int) -> None:
-        for n in range(first, 1000, 4):
-            assert runner.submit("job", str(n))
-
-    assert at_once([lambda first=first: submit(first) for first in range(4)]) == [None] * 4  # type: ignore[misc]
-    job.wait_for(1000)
-    assert sorted(job.calls, key=int) == [str(n) for n in range(1000)]
-    assert set(job.at_once.values()) == {1}
-    wait_until(lambda: job_threads() == 2, "as many threads as configured")
-    runner.stop(10)
-    assert job_threads() == 0

@@ -148,6 +148,23 @@ def test_delete_leaves_nothing(tasks: TaskStore) -> None:
     assert tasks.get(record.id) == again
 
 
+def test_many_are_deleted_and_leave_nothing(tasks: TaskStore) -> None:
+    large = '{"x":"' + "ö" * 50_000 + '"}'
+    gone = [full_task("one"), a_task("two", document=large), a_task("three")]
+    for record in (*gone, a_task("twofold", tags=gone[0].tags, document=large)):
+        tasks.create(record)
+    assert tasks.delete_many([]) == 0
+    assert tasks.delete_many([*(record.id for record in gone), "absent"]) == 3
+    assert tasks.delete_many(["one", "two", "three"]) == 0
+    assert ids_of(tasks.list(TaskQuery())) == ["twofold"]
+    assert ids_of(tasks.list(TaskQuery(tags=(("a", None),)))) == ["twofold"]
+    kept = tasks.get("twofold")
+    assert kept is not None
+    assert kept.document == large
+    assert tasks.create(a_task("one")) == a_task("one")
+    assert tasks.get("one") == a_task("one")
+
+
 def test_count(tasks: TaskStore) -> None:
     for owner in ("one", "one", "two"):
         tasks.create(a_task(owner=owner))

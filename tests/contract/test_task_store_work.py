@@ -256,3 +256,18 @@ def test_a_task_that_goes_back_to_the_queue_is_due_and_nobodys_load(tasks: TaskS
     )
     assert tasks.due(at(9), 10, at(20)) == [record.id]
     assert not tasks.transition([second], at(10))
+
+
+def test_the_lease_of_a_dead_worker_is_taken_away_after_its_task_has_ended(tasks: TaskStore) -> None:
+    record = claimed(tasks, until=60)
+    tasks.save_attempt(record.id, "token", an_attempt(), at(1))
+    accepted = an_attempt(phase=Phase.ACCEPTED, instance_task_id="remote")
+    tasks.save_attempt(record.id, "token", accepted, at(2))
+    tasks.transition([Transition(record.id, 1, State.COMPLETE, finished=True)], at(3))
+    assert stored(tasks, record.id).lease is not None
+    assert list(tasks.due(at(59), 9, at(90))) == []
+    assert list(tasks.due(at(60), 9, at(90))) == [record.id]
+    assert tasks.claim(record.id, a_lease("another", 120), at(60)) is not None
+    tasks.release(record.id, "another", None)
+    after = stored(tasks, record.id)
+    assert (after.lease, after.due_at, after.enqueued_until, after.state) == (None, None, None, State.COMPLETE)

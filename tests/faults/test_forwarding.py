@@ -99,7 +99,7 @@ def test_absence_is_believed_after_two_looks_past_a_late_commit_only(fault: str)
             gateway.turn()
             gateway.turn(2.5)  # a look inside late_commit_seconds (5) counts for nothing
             assert gateway.record(task_id).attempts[-1].looks == 0
-            gateway.turn(3)
+            gateway.turn(5)  # counted from the first look
             assert gateway.record(task_id).attempts[-1].looks == 1
             assert (fake.posts, other.posts) == (1, 0)
             gateway.turn(3)

@@ -246,7 +246,7 @@ def test_an_instance_that_left_and_still_answers_has_not_lost_its_tasks_at_its_f
 
 
 def test_what_does_not_fit_into_a_sweep_comes_first_in_the_next_one() -> None:
-    with FakeTes() as fake, Harness(instance("a", fake), relay={"list_from": 1000}) as gateway:
+    with FakeTes() as fake, Harness(instance("a", fake), relay={"list_from": 1000, "reads_at_once": 1}) as gateway:
         gateway.probe()
         for _ in range(6):
             gateway.post()

@@ -15,6 +15,6 @@ def funnel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A real Funnel, one for all tests: each looks at its own tasks only."""
     program = peer.executable(os.environ)
     if program is None:
-        missing(request, "Funnel is not there: make peers-install, or name it in PROTES_FUNNEL")
+        missing(request, "Funnel is not there: make services-install, or name it in PROTES_FUNNEL")
     with peer.running(program, tmp_path_factory.mktemp("funnel")) as running:
         yield running

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import requests
@@ -88,14 +89,17 @@ class Funnel:
 
 
 @contextmanager
-def running(program: Path, folder: Path) -> Iterator[Funnel]:
-    """Run it on free ports, all its files in a folder; its log stays there in `funnel.log`."""
+def running(program: Path, folder: Path, docker: ModuleType = container_program) -> Iterator[Funnel]:
+    """Run it on free ports, all its files in a folder; its log stays there in `funnel.log`.
+
+    `docker` is the program that stands in for Docker; its containers are in the folder `containers`.
+    """
     files, containers, log = folder / "files", folder / "containers", folder / "funnel.log"
     files.mkdir()
     containers.mkdir()
     http, rpc = _free_ports()
     config = folder / "funnel.yaml"
-    config.write_text(yaml.safe_dump(_configuration(folder, http, rpc)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(_configuration(folder, http, rpc, docker)), encoding="utf-8")
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             [str(program), "server", "run", "--config", str(config)],
@@ -122,9 +126,9 @@ def running(program: Path, folder: Path) -> Iterator[Funnel]:
             container_program.remove(containers, left.name)
 
 
-def _configuration(folder: Path, http: int, rpc: int) -> dict[str, Any]:
+def _configuration(folder: Path, http: int, rpc: int, docker: ModuleType) -> dict[str, Any]:
     # Without site packages it starts faster; it is started three times for each executor.
-    program = f"{sys.executable} -IS {container_program.__file__} {folder / 'containers'}"
+    program = f"{sys.executable} -IS {docker.__file__} {folder / 'containers'}"
     return {
         "Database": "boltdb",
         "Compute": "local",

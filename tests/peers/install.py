@@ -1,7 +1,7 @@
 """Install the peers that tests talk to into `build/peers`: `python -m tests.peers.install funnel azurite`.
 
-Funnel is built by Go from its module, Azurite comes by npm; both by the ordinary clients, at pinned versions. What is
-there at the pinned version already is left as it is.
+Funnel, FerretDB, Helm and what reads Compose files are built by Go from their modules, Azurite comes by npm, the others
+from Debian; all by the ordinary clients, at pinned versions. What is there at its pinned version is left as it is.
 """
 
 import os
@@ -10,24 +10,88 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "build" / "peers"
 FUNNEL = FOLDER / "bin" / "funnel"
 FUNNEL_MODULE = "github.com/ohsu-comp-bio/funnel"
 FUNNEL_VERSION = "v0.12.2"
+FERRETDB = FOLDER / "bin" / "ferretdb"
+FERRETDB_MODULE = "github.com/FerretDB/FerretDB"
+FERRETDB_VERSION = "v1.24.0"
 AZURITE_VERSION = "3.35.0"
+HELM = FOLDER / "bin" / "helm"
+HELM_MODULE = "helm.sh/helm/v3"
+HELM_VERSION = "v3.19.0"
+COMPOSE = FOLDER / "bin" / "compose"
+COMPOSE_MODULE = "github.com/compose-spec/compose-go/v2"
+COMPOSE_VERSION = "v2.9.0"
 
-# Funnel's own builds state their version so; without it service-info says "unknown".
-_LINK_FLAGS = f"-s -w -X {FUNNEL_MODULE}/version.Version={FUNNEL_VERSION.removeprefix('v')}"
+_HERE = Path(__file__).parent
+# Without the line `go`, what the modules' own dependencies depend on would be fetched, too.
+_GO_LANGUAGE = "go 1.24.0"
+
+
+@dataclass(frozen=True, slots=True)
+class GoProgram:
+    """A program that Go builds.
+
+    Attributes:
+        name: for people.
+        binary: where it is put.
+        module: the module that is required, at `version`.
+        flags: for the linker.
+        package: what is built; of the module, or, where there is a `main`, the module of our own around it.
+        main: a small program of ours that embeds the module.
+        language: the line `go` of our module, if it needs one.
+    """
+
+    name: str
+    binary: Path
+    module: str
+    version: str
+    flags: str = "-s -w"
+    package: str = "."
+    main: Path | None = None
+    language: str = _GO_LANGUAGE
+
+
+_FUNNEL = GoProgram(
+    "Funnel",
+    FUNNEL,
+    FUNNEL_MODULE,
+    FUNNEL_VERSION,
+    # Funnel's own builds state their version so; without it service-info says "unknown".
+    f"-s -w -X {FUNNEL_MODULE}/version.Version={FUNNEL_VERSION.removeprefix('v')}",
+    FUNNEL_MODULE,
+    language="",
+)
+_FERRETDB = GoProgram("FerretDB", FERRETDB, FERRETDB_MODULE, FERRETDB_VERSION, main=_HERE / "ferretdb" / "main.go")
+# Helm's own builds state the version of Kubernetes that templates are rendered for; without it that is an ancient one.
+_HELM_KUBERNETES = " ".join(
+    f"-X {HELM_MODULE}/pkg/{part}.k8sVersion{name}={value}"
+    for part in ("chartutil", "lint/rules")
+    for name, value in (("Major", 1), ("Minor", 34))
+)
+_HELM = GoProgram(
+    "Helm",
+    HELM,
+    HELM_MODULE,
+    HELM_VERSION,
+    f"-s -w {_HELM_KUBERNETES}",
+    f"{HELM_MODULE}/cmd/helm",
+)
+_COMPOSE = GoProgram("Compose's reader", COMPOSE, COMPOSE_MODULE, COMPOSE_VERSION, main=_HERE / "compose" / "main.go")
 
 
 class InstallFailed(Exception):
     """A peer could not be installed; the text says why."""
 
 
-def install_funnel() -> str:
-    """Build Funnel, once.
+def install_go(program: GoProgram) -> str:
+    """Build a program, once.
 
     `go install MODULE@VERSION` wants a list of all versions too, to see whether the module is deprecated; a module of
     our own that requires the pinned one gives the same program and needs only that version.
@@ -38,19 +102,53 @@ def install_funnel() -> str:
     Raises:
         InstallFailed: there is no Go, or it did not build.
     """
-    stamp = FUNNEL.with_suffix(".stamp")
-    wanted = f"{FUNNEL_MODULE}@{FUNNEL_VERSION} {_LINK_FLAGS}\n"
-    if FUNNEL.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        return f"Funnel {FUNNEL_VERSION} is there"
-    module = FOLDER / "funnel-module"
+    source = program.main.read_text(encoding="utf-8") if program.main is not None else ""
+    stamp = program.binary.with_suffix(".stamp")
+    wanted = f"{program.module}@{program.version} {program.flags}\n{source}"
+    if program.binary.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return f"{program.name} {program.version} is there"
+    module = FOLDER / f"{program.binary.name}-module"
     module.mkdir(parents=True, exist_ok=True)
-    requirement = f"module peers\n\nrequire {FUNNEL_MODULE} {FUNNEL_VERSION}\n"
-    (module / "go.mod").write_text(requirement, encoding="utf-8")
-    # `-mod=mod` lets Go write down what Funnel itself requires.
-    settings = {"GOBIN": str(FUNNEL.parent), "GOFLAGS": "-mod=mod -buildvcs=false"}
-    _run("go", "install", "-ldflags", _LINK_FLAGS, FUNNEL_MODULE, folder=module, environment=settings)
+    lines = (f"module {program.binary.name}", program.language, f"require {program.module} {program.version}")
+    (module / "go.mod").write_text("\n\n".join(line for line in lines if line) + "\n", encoding="utf-8")
+    if source:
+        (module / "main.go").write_text(source, encoding="utf-8")
+    # `-mod=mod` lets Go write down what the module itself requires.
+    settings = {"GOBIN": str(program.binary.parent), "GOFLAGS": "-mod=mod -buildvcs=false"}
+    _run("go", "install", "-ldflags", program.flags, program.package, folder=module, environment=settings)
     stamp.write_text(wanted, encoding="utf-8")
-    return f"Funnel {FUNNEL_VERSION} installed"
+    return f"{program.name} {program.version} installed"
+
+
+def install_debian(package: str, program: str) -> str:
+    """Install a package of Debian's, once; a service in it is not started.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InstallFailed: this is no Debian, we are not root, or it did not install.
+    """
+    if shutil.which(program) is not None:
+        return f"{package} is there"
+    if shutil.which("apt-get") is None:
+        raise InstallFailed(f"apt-get is needed and is not there: install {package} by hand")
+    if os.geteuid() != 0:
+        raise InstallFailed(f"needs root: sudo apt-get install {package}")
+    # Debian asks this program whether a package may start its service.
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+        policy.chmod(0o755)
+    try:
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        _run("apt-get", "update", "-q", folder=Path("/"), environment=quiet)
+        _run("apt-get", "install", "-qy", "--no-install-recommends", package, folder=Path("/"), environment=quiet)
+    finally:
+        if ours:
+            policy.unlink()
+    return f"{package} installed"
 
 
 def install_azurite() -> str:
@@ -71,7 +169,17 @@ def install_azurite() -> str:
     return f"Azurite {AZURITE_VERSION} installed"
 
 
-PEERS: Mapping[str, Callable[[], str]] = {"funnel": install_funnel, "azurite": install_azurite}
+PEERS: Mapping[str, Callable[[], str]] = {
+    "funnel": partial(install_go, _FUNNEL),
+    "ferretdb": partial(install_go, _FERRETDB),
+    "azurite": install_azurite,
+    "helm": partial(install_go, _HELM),
+    "compose": partial(install_go, _COMPOSE),
+    "rabbitmq": partial(install_debian, "rabbitmq-server", "rabbitmq-server"),
+    "redis": partial(install_debian, "redis-server", "redis-server"),
+    "faketime": partial(install_debian, "faketime", "faketime"),
+    "rsync": partial(install_debian, "rsync", "rsync"),
+}
 
 
 def _run(program: str, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:

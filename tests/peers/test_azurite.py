@@ -34,7 +34,7 @@ SECONDS = 20
 def account_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = azurite.executable(os.environ)
     if program is None:
-        missing(request, "Azurite is not there: make peers-install, or name it in PROTES_AZURITE")
+        missing(request, "Azurite is not there: make services-install, or name it in PROTES_AZURITE")
     with azurite.running(program, tmp_path_factory.mktemp("azurite")) as url:
         yield url
 

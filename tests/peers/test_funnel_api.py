@@ -104,6 +104,36 @@ def test_a_blank_before_the_command_breaks_it(funnel: Funnel, executor: dict[str
     assert (log["stdout"], log["exit_code"] == 0) == ("", False)
 
 
+def test_after_an_ignored_error_the_next_executor_runs_and_the_task_fails(funnel: Funnel) -> None:
+    executors = [
+        {"image": "debian", "command": ["sh", "-c", "echo one; exit 3"], "ignore_error": True},
+        {"image": "debian", "command": ["sh", "-c", "echo two"]},
+    ]
+    [log] = funnel.wait(funnel.create({"executors": executors}), "EXECUTOR_ERROR")["logs"]
+    assert [(each["stdout"], each["exit_code"]) for each in log["logs"]] == [("one\n", 3), ("two\n", 0)]
+
+
+@pytest.mark.parametrize("view", ["basic", "full", "minimal", "nope"])
+def test_a_view_in_lower_case_is_a_500_for_one_task(funnel: Funnel, view: str) -> None:
+    answer = funnel.call("GET", f"/tasks/{funnel.create(TASK)}", params={"view": view})
+    assert (answer.status_code, error(answer)) == (500, f"Unknown view: {view}")
+
+
+def test_a_call_that_it_does_not_have_is_a_500(funnel: Funnel) -> None:
+    answer = funnel.call("POST", "/tasks/task-info", json={})
+    assert (answer.status_code, error(answer)) == (500, "Method Not Allowed")
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [{"env": {"A": "x\ty"}}, {"env": {"A": "x\ny"}}, {"env": {"A B": "x"}}, {"workdir": "/a b"}],
+    ids=["tab", "line break", "name", "workdir"],
+)
+def test_other_white_space_breaks_the_command_too(funnel: Funnel, executor: dict[str, Any]) -> None:
+    task_id = funnel.create(shell('echo "$A"', **executor))
+    assert funnel.wait(task_id, "EXECUTOR_ERROR", "COMPLETE")["state"] == "EXECUTOR_ERROR"
+
+
 def test_stdout_is_cut_at_its_start(funnel: Funnel) -> None:
     task_id = funnel.create(shell("yes | head -c 20000; echo end"))
     [log] = funnel.wait(task_id, "COMPLETE")["logs"]

@@ -212,7 +212,9 @@ class StoreMachine(RuleBasedStateMachine):
         )
         assert [record.id for record in found] == sorted((record.id for record in found), reverse=True)
         self.both(lambda stores: list(stores.tasks.loads()))
-        self.both(lambda stores: list(stores.tasks.active(URLS[0], query["before"], 10)))
+        active = self.both(lambda stores: list(stores.tasks.active(URLS[0], query["before"], 10)))
+        followed = self.both(lambda stores: list(stores.tasks.followed(URLS[0], query["before"], 10)))
+        assert followed == [record.followed for record in active]
         self.both(lambda stores: list(stores.tasks.finished_before(self.now, 10)))
         self.both(lambda stores: list(stores.tasks.finished_since((START, ""), 10)))
         for owner in (None, *OWNERS):
@@ -248,7 +250,7 @@ def check_alone(record: TaskRecord) -> None:
     assert record.state.finished == (record.finished_at is not None)
     assert record.retries_left >= 0
     if record.state.finished and not live:
-        assert record.due_at is None
+        assert record.due_at is None or record.lease is not None  # to be taken away, should its holder have died
         assert record.enqueued_until is None
     if not record.state.finished and not live:
         assert record.due_at is not None

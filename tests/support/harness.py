@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from protes.api.callers import ANONYMOUS
+from pydantic import SecretStr
+
+from protes.api.callers import ANONYMOUS, token_kind
 from protes.api.submission import Submission, submit
 from protes.api.views import Eyes, View, render
 from protes.app import create_services
@@ -41,7 +43,10 @@ class Harness:
             "lease_seconds": 10,
             **settings.pop("dispatch", {}),
         }
-        merged = {"gateway_id": "gateway-under-test", "instances": instances, "dispatch": dispatch, **settings}
+        # Nobody can wait for a turn to write: the clock only moves by hand.
+        server = {"writes_at_once": 64, **settings.pop("server", {})}
+        fixed = {"gateway_id": "gateway-under-test", "instances": instances, "dispatch": dispatch, "server": server}
+        merged = {**fixed, **settings}
         self.settings = Settings.model_validate(merged)
         self.clock = clock or ManualClock()
         self.stores = stores or create_stores("memory:")
@@ -69,9 +74,18 @@ class Harness:
         for key in self.services.federation.due_probes():
             self.runner.run("probe", key)
 
-    def post(self, document: Mapping[str, Any] = TASK, weight: str | None = None) -> str:
-        """Submit a task as POST /tasks does; its dispatch waits in the runner."""
-        submission = Submission(document=dict(document), base="/ga4gh/tes/v1", header_weight=weight)
+    def post(
+        self, document: Mapping[str, Any] = TASK, weight: str | None = None, authorization: str | None = None
+    ) -> str:
+        """Submit a task as POST /tasks does, with the caller's own token if any; its dispatch waits in the runner."""
+        kind = token_kind(authorization, self.settings.server.operator_token)
+        submission = Submission(
+            document=dict(document),
+            base="/ga4gh/tes/v1",
+            header_weight=weight,
+            token_kinds=(kind,) if kind is not None else (),
+            authorization=SecretStr(authorization) if authorization is not None and kind is not None else None,
+        )
         return submit(self.services, ANONYMOUS, submission)
 
     def turn(self, seconds: float = 0.0) -> None:

@@ -40,11 +40,15 @@ def in_front_of(folder: Path, *node_urls: str) -> dict[str, object]:
 
 @contextmanager
 def gateway(folder: Path, settings: dict[str, object], port: int = 0) -> Iterator[tuple[str, Server]]:
-    """Run a gateway with the embedded store; run again in the same folder it goes on where it was."""
+    """Run a gateway; run again in the same folder it goes on where it was.
+
+    Its store is the embedded one unless the settings name another.
+    """
     folder.mkdir(exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump({"custom": settings}))
-    arguments = ["protes", "serve", "--port", str(port), "--data", str(folder / "data"), "--config", str(config)]
+    data = [] if "store" in settings else ["--data", str(folder / "data")]
+    arguments = ["protes", "serve", "--port", str(port), *data, "--config", str(config)]
     server = Server("gateway", arguments, folder / "log", {})
     try:
         yield server.url(), server

@@ -76,7 +76,7 @@ def test_the_key_itself_is_not_stored() -> None:
     [stored] = records.scan("idempotency", "", clock.now())
     assert KEY not in stored.key
     assert KEY not in str(stored.value)
-    assert stored.value == {"task_id": "first", "body": "hash"}
+    assert stored.value == {"task_ids": ["first"], "body": "hash"}
 
 
 # What py-tes sends again

@@ -19,6 +19,10 @@ MAY_READ_THE_CLOCK = {
 
 MAY_SLEEP = {
     "tests/bench/__main__.py": "measures, and is no test",
+    "tests/bench/reading.py": "measures, and is no test",
+    "tests/engines/workflows/pulsar/workflow.py": "is what an engine's user writes",
+    "tests/engines/workflows/toil/workflow.py": "is what an engine's user writes",
+    "tests/support/gateway_tasks.py": "asks whole processes for minutes, up to a deadline of its own",
     "tests/faults/test_whole.py": "asks whole processes for minutes, up to a deadline of its own",
 }
 

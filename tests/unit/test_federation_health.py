@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from protes.clock import ManualClock
 from protes.config.federation import HealthSettings
@@ -13,6 +14,7 @@ from protes.federation.health import Health
 from protes.federation.known import Ejection, InstanceHealth
 from protes.store.memory import MemoryRecords
 from protes.store.protocols import Conflict, Stored, StoreUnavailable
+from protes.tes.credentials import CallerCredentials
 from protes.tes.errors import (
     BadAnswer,
     ConnectionLost,
@@ -25,6 +27,9 @@ from protes.tes.errors import (
     TimedOut,
     Unreachable,
 )
+from protes.tes.transport import Transport
+from tests.support.behaviours import answer_json
+from tests.support.scripted_server import ScriptedServer
 from tests.support.waiting import at_once
 
 URL = "https://a.example.org/ga4gh/tes/v1"
@@ -160,6 +165,22 @@ def test_what_was_never_sent_says_nothing(health: Health, records: CountingRecor
     assert (records.gets, records.puts, health.states()) == (0, 0, {})
     assert health.heard(URL) is None
     assert health.proven(URL)
+
+
+def test_what_a_caller_s_token_brings_about_is_not_the_instance_s_failure(health: Health) -> None:
+    with ScriptedServer() as server:
+        server.on("*", "*", answer_json({}, status=500))
+        with Transport(server.url) as transport:
+            errors = []
+            for client in (transport.showing(CallerCredentials(SecretStr("Bearer of-somebody"))), transport):
+                with pytest.raises(ServerFault) as failed:
+                    client.get("/tasks")
+                errors.append(failed.value)
+    of_caller, own = errors
+    fail(health, of_caller, 20)
+    assert health.ejections() == {}
+    fail(health, own, 20)
+    assert health.ejections().keys() == {URL}
 
 
 def test_submissions_that_fail_are_not_made_good_by_lists_that_answer(health: Health) -> None:

@@ -76,7 +76,7 @@ class Running:
     def run(self, task_id: str) -> None:
         """Place a task, and finish it, as dispatch and relay would."""
         tasks, now = self.gateway.stores.tasks, self.clock.now()
-        record = tasks.claim(task_id, a_lease(until=1e9), now)
+        record = tasks.claim(task_id, replace(a_lease(), until=now + timedelta(seconds=60)), now)
         assert record is not None
         planner = self.gateway.services.planner
         plan = planner.plan(record)

@@ -13,6 +13,7 @@ from typing import Any
 
 import connexion
 import pytest
+import yaml
 from connexion.resolver import Resolver
 from flask.testing import FlaskClient
 from foca.config.config_parser import ConfigParser
@@ -260,7 +261,9 @@ def test_a_wheel_has_the_documents() -> None:
     assert "py.typed" in packaged
 
 
-def test_the_package_has_one_name() -> None:
-    assert openapi.__all__ == ["path"]
+def test_the_package_hands_out_documents_and_where_they_lie() -> None:
+    assert openapi.__all__ == ["document", "path"]
+    assert openapi.document("tes.yaml") is openapi.document("tes.yaml")
+    assert openapi.document("tes.yaml") == yaml.safe_load(openapi.path("tes.yaml").read_text(encoding="utf-8"))
     with pytest.raises(ValueError, match="Invalid name"):
         openapi.path("../setup.cfg")

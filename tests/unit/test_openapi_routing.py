@@ -34,6 +34,8 @@ SERVED = {
         ("GET", "/tasks/abc/routing"): "GetRouting",
         ("POST", "/offers"): "CreateOffers",
         ("GET", "/middleware"): "ListMiddleware",
+        ("POST", "/tasks:create"): "CreateTasks",
+        ("POST", "/tasks:cancel"): "CancelTasks",
     },
     "/ivoa/execution-broker/v1": {
         ("POST", "/requests"): "RequestOffers",
@@ -65,7 +67,7 @@ CONTROLLERS = {
 ELSEWHERE = {"GetTaskInfo": "protes.api.task_info"}
 WITH_BODIES = (
     *("/tasks", "/offers", "/tasks/task-info", "/requests", "/offersets", "/direct", "/sessions/abc"),
-    *("/services", "/services/abc"),
+    *("/services", "/services/abc", "/tasks:create", "/tasks:cancel"),
 )
 
 

@@ -129,6 +129,8 @@ def test_every_operation_is_routed_and_the_legacy_one_before_the_task() -> None:
         ("GET", "/protes/v1/tasks/abc/routing", "GetRouting"),
         ("POST", "/protes/v1/offers", "CreateOffers"),
         ("GET", "/protes/v1/middleware", "ListMiddleware"),
+        ("POST", "/protes/v1/tasks:create", "CreateTasks"),
+        ("POST", "/protes/v1/tasks:cancel", "CancelTasks"),
     ):
         endpoint, _ = routes.match(path, method)
         assert endpoint.endswith(operation)

@@ -53,3 +53,17 @@ def test_what_has_no_tasks_any_more_is_forgotten() -> None:
     schedule.due([_load("a")], {}, {}, NOW)
     schedule.due([], {}, {}, _at(0.1))
     assert schedule.due([_load("a")], {}, {}, _at(0.2)) == ["a"]
+
+
+def test_many_tasks_are_listed_less_often() -> None:
+    assert interval(SETTINGS, 0, 2_000) == pytest.approx(0.5)
+    assert interval(SETTINGS, 0, 10_000) == pytest.approx(2.0)
+    assert interval(SETTINGS, 1e6, 1_000_000) == pytest.approx(200.0)
+
+
+def test_an_instance_is_looked_at_sooner_while_somebody_reads_there() -> None:
+    assert interval(SETTINGS, 1e6, read=True) == pytest.approx(SETTINGS.read_poll_seconds)
+    assert interval(SETTINGS, 0, read=True) == pytest.approx(0.5)
+    schedule, old = Schedule(SETTINGS), [_load("a", 1e6), _load("b", 1e6)]
+    schedule.due(old, {}, {}, NOW)
+    assert schedule.due(old, {}, {}, _at(6), {"b"}) == ["b"]

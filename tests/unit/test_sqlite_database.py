@@ -12,11 +12,11 @@ import pytest
 from protes.store.protocols import StoreError, StoreUnavailable
 from protes.store.records import TaskQuery, TaskRecord, Transition
 from protes.store.sqlite import Database, SQLiteTaskStore
-from protes.store.sqlite.codec import attempt_from_json, attempt_values
+from protes.store.sqlite.codec import FOLLOWED_COLUMNS, attempt_from_json, attempt_values
 from protes.store.sqlite.errors import translated
 from protes.store.sqlite.schema import STEPS, migrate
 from protes.tes.states import State
-from tests.support.task_records import START, a_lease, a_task, an_attempt, at, forwarded
+from tests.support.task_records import START, URL, a_lease, a_task, an_attempt, at, forwarded
 from tests.support.waiting import at_once
 
 
@@ -167,24 +167,28 @@ def test_readers_share_connections(database: Database) -> None:
     assert database.open_connections <= 5
 
 
-def test_an_older_file_learns_which_tasks_have_not_started(database: Database, path: Path) -> None:
+def test_an_older_file_learns_what_is_followed_and_which_tasks_have_not_started(database: Database, path: Path) -> None:
     tasks = SQLiteTaskStore(database)
     for state in (State.UNKNOWN, State.QUEUED, State.RUNNING):
         record = forwarded(tasks, a_task())
         tasks.transition([Transition(record.id, 1, state)], START)
     ended = forwarded(tasks, a_task())
     tasks.transition([Transition(ended.id, 1, State.COMPLETE, finished=True)], START)
-    before = tasks.loads()
+    gone = forwarded(tasks, a_task())
+    tasks.transition([Transition(gone.id, 1, State.UNKNOWN, missing_since=START)], START)
+    before, followed = tasks.loads(), tasks.followed(URL, None, 10)
     older = plain(path)
-    older.execute("UPDATE tasks SET live_queued = NULL")
     older.execute("DROP INDEX tasks_live")
     older.execute("CREATE INDEX tasks_live ON tasks (live_url)")
-    older.execute("ALTER TABLE tasks DROP COLUMN live_queued")
+    for column in ("live_queued", *FOLLOWED_COLUMNS):
+        older.execute(f"ALTER TABLE tasks DROP COLUMN {column}")
     older.execute("PRAGMA user_version = 2")
     migrate(older)
     older.close()
     assert tasks.loads() == before
-    assert [load.queued for load in before] == [2]
+    assert [load.queued for load in before] == [3]
+    assert tasks.followed(URL, None, 10) == followed
+    assert [each.missing for each in followed] == [False, False, False, True]
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:

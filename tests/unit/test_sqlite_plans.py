@@ -41,6 +41,8 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     """Call every method of the TaskStore, and list in every way."""
     record = forwarded(tasks, a_task(tags=("a=b",), system_logs=("line",)))
     tasks.create(record)
+    tasks.create_many([a_task(), record])
+    tasks.versions([record.id])
     tasks.get(record.id)
     tasks.get(record.id, head=True)
     tasks.due(at(1), 10, at(2))
@@ -50,6 +52,7 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     tasks.request_cancel(record.id, at(62))
     tasks.close_cancel(record.id, "late", at(63))
     tasks.active(URL, None, 10)
+    tasks.followed(URL, None, 10)
     tasks.loads()
     tasks.finished_before(at(70), 10)
     tasks.finished_since(None, 10)
@@ -61,6 +64,7 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     tasks.save_attempt(many, "token", an_attempt(24, message="x"), at(1))
     tasks.fail(many, "token", ["failed"], at(1))
     tasks.delete(record.id)
+    tasks.delete_many([record.id, tasks.create(a_task()).id])
     for query in every_query():
         tasks.list(query)
 
@@ -91,6 +95,7 @@ def use_records(records: SQLiteRecords) -> None:
     records.scan("kind", "prefix", START, after="prefixed")
     records.expire(at(2))
     records.delete("kind", "key")
+    records.delete_many("kind", ["key", "other"])
 
 
 def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
@@ -104,6 +109,8 @@ def test_every_statement_finds_its_rows_by_an_index(statements: list[str], tmp_p
     for statement in statements:
         for step in plan(connection, statement):
             whole_index = step.startswith("SCAN tasks USING COVERING INDEX") and statement in _WHOLE_INDEX_IS_RIGHT
+            if step.startswith("SCAN json_each"):
+                continue  # a list of ids that was passed in
             if ("SCAN" in step and not whole_index) or "TEMP B-TREE" in step:
                 refused.append((statement, step))
     connection.close()

@@ -11,7 +11,7 @@ import pytest
 from protes.clock import ManualClock
 from protes.tes.build import build_request
 from protes.tes.client import Absent, Found, InstanceClient
-from protes.tes.dialects import DIALECTS, Dialect, Listing
+from protes.tes.dialects import DIALECTS, Dialect, Listing, fingerprint
 from protes.tes.errors import DownstreamError, Refused, ServerFault, TimedOut
 from protes.tes.read import Page
 from protes.tes.states import State
@@ -157,8 +157,26 @@ def test_fields_of_1_1(dialect: Dialect, kept: bool) -> None:
     }
     request = build_request(document, dialect, marker="m-1", gateways=("gw",))
     text = json.dumps(request)
-    assert all((f'"{field}"' in text) is kept for field in ("streamable", "path_prefix", "ignore_error"))
+    assert all((f'"{field}"' in text) is kept for field in ("streamable", "path_prefix"))
+    assert "ignore_error" not in text
+    assert {"blanks", "ignore_error"} <= dialect.limits.unsupported
     assert "backend_parameters" not in text
     assert set(request["tags"]) == {"GROUP_NAME", "protes_attempt", "protes_gateway"}
-    unsupported = {"ignore_error", "path_prefix"} & dialect.limits.unsupported
-    assert unsupported == (set() if kept else {"ignore_error", "path_prefix"})
+    assert ("path_prefix" in dialect.limits.unsupported) is not kept
+
+
+@pytest.mark.parametrize("dialect", [OLDEST, OLD, NEW])
+def test_the_executor_that_a_cancellation_ended_has_no_exit_code(dialect: Dialect) -> None:
+    first, killed = {"exit_code": 0, "end_time": "2024-05-01T10:00:00Z"}, {"exit_code": 0, "stdout": "begun\n"}
+    answer = {"id": "x", "state": "CANCELED", "logs": [{"logs": [first, killed]}]}
+    log = dialect.read(answer).log or {}
+    assert [each["exit_code"] for each in log["logs"]] == [0]
+    assert log["system_logs"] == ["executor 2 left no exit code; its stdout: begun\n"]
+    failed = {**answer, "logs": [{"logs": [first, {**killed, "exit_code": 137}]}]}
+    assert [each["exit_code"] for each in (dialect.read(failed).log or {})["logs"]] == [0, 137]
+    assert len((dialect.read({**answer, "state": "COMPLETE"}).log or {})["logs"]) == 2
+
+
+def test_a_build_that_does_not_say_its_version_gets_the_careful_treatment() -> None:
+    info = {"id": "org.ga4gh.funnel", "name": "Funnel", "type": {"artifact": "tes", "version": "unknown"}}
+    assert fingerprint(info, {}).name == "funnel-0.11"

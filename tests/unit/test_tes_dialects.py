@@ -68,6 +68,7 @@ def test_there_is_a_dialect_for_each_family() -> None:
         "funnel",
         "funnel-0.11",
         "tesp",
+        "tesp-sh",
         "ga4gh-tes",
         "tesk",
         "tesazure",
@@ -160,7 +161,7 @@ def test_gateway_ids(value: str, read: str | None) -> None:
 
 
 def test_a_name_that_is_none_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'klingon'; known are funnel, .*, tesazure, tesk, tesp, unknown"):
+    with pytest.raises(ValueError, match=r"'klingon'; known are funnel, .*, tesazure, tesk, tesp, tesp-sh, unknown"):
         dialect_named("klingon")
 
 

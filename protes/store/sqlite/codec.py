@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 
 from protes.clock import parse_rfc3339, rfc3339
-from protes.store.records import NOT_STARTED, Attempt, JsonObject, Lease, Phase, TaskRecord
+from protes.store.records import NOT_STARTED, Attempt, Followed, JsonObject, Lease, Phase, TaskRecord
 from protes.tes.states import State, shown
 
 CONSTANT_COLUMNS = ("id", "owner", "created_at", "name", "tags", "preference", "via")
@@ -28,15 +28,25 @@ CHANGING_COLUMNS = (
 )
 """Columns of `tasks` that a head is made of besides the constant ones."""
 
-DERIVED_COLUMNS = ("shown", "live_url", "live_phase", "live_since", "live_queued")
+FOLLOWED_COLUMNS = ("live_n", "live_task_id", "live_dialect", "live_state", "live_missing")
+"""Columns of `tasks` that `followed_from_row` needs besides the id, `live_since` and `due_at`."""
+
+LIVE_COLUMNS = ("live_url", "live_phase", "live_since", "live_queued", *FOLLOWED_COLUMNS)
+"""Columns of `tasks` that say what queries need of the live attempt; NULL where there is none."""
+
+DERIVED_COLUMNS = ("shown", *LIVE_COLUMNS)
 """Columns of `tasks` that only queries read."""
 
 Row = Sequence[Any]
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+_STATES = {state.value: state for state in State}
+
 
 def to_json(value: object) -> str:
     """Write a JSON value compactly."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def to_time(moment: datetime | None) -> str | None:
@@ -78,11 +88,34 @@ def changing_values(record: TaskRecord) -> tuple[Any, ...]:
         lease.cancel_known if lease else None,
         to_time(record.finished_at),
         shown(record.state, record.last_steady).value,
-        live.instance_url if live else None,
-        live.phase.value if live else None,
-        rfc3339(live.intended_at) if live else None,
-        live.state in NOT_STARTED if live else None,
+        *(_NO_LIVE_ATTEMPT if live is None else _live_values(live)),
     )
+
+
+def _live_values(live: Attempt) -> tuple[Any, ...]:
+    """Return the values of LIVE_COLUMNS."""
+    return (
+        live.instance_url,
+        live.phase.value,
+        rfc3339(live.intended_at),
+        live.state in NOT_STARTED,
+        live.n,
+        live.instance_task_id,
+        live.dialect,
+        live.state.value,
+        live.missing_since is not None,
+    )
+
+
+_NO_LIVE_ATTEMPT = (None,) * len(LIVE_COLUMNS)
+
+
+def followed_from_row(row: Row) -> Followed:
+    """Make it of the values of the id, `live_since`, whether there is a `due_at`, and FOLLOWED_COLUMNS."""
+    task_id, since, due, n, instance_task_id, dialect, state, missing = row
+    # What `rfc3339` wrote is UTC: thousands of these are read at once.
+    moment = datetime.fromisoformat(since)
+    return Followed(task_id, n, instance_task_id or "", dialect, _STATES[state], moment, bool(missing), bool(due))
 
 
 def head_from_row(row: Row) -> TaskRecord:

@@ -4,13 +4,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from protes.store.protocols import StoreError, StoreUnavailable
+from protes.store.protocols import StoreError, StoreFull, StoreUnavailable
 
 _UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_READONLY,
@@ -19,7 +18,7 @@ _UNAVAILABLE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-"""Primary result codes of what may pass: another writer, a full or absent disk. Others are faults that stay."""
+"""Primary result codes of what may pass, as another writer or an absent disk; others but FULL are faults that stay."""
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -31,7 +30,10 @@ def primary_code(error: sqlite3.Error) -> int:
 def translate(error: sqlite3.Error) -> StoreError:
     """Return the store's error for one of SQLite's; its text names no stored values."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    kind = StoreUnavailable if primary_code(error) in _UNAVAILABLE else StoreError
+    code = primary_code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"SQLite: {error} ({name})")
+    kind = StoreUnavailable if code in _UNAVAILABLE else StoreError
     return kind(f"SQLite: {error} ({name})")
 
 
@@ -40,7 +42,8 @@ def translated() -> Iterator[None]:
     """Raise SQLite's errors as the store's.
 
     Raises:
-        StoreUnavailable: the file is locked, full or out of reach; the same may go through later.
+        StoreFull: the disk is full, or the file has all its pages.
+        StoreUnavailable: the file is locked or out of reach; the same may go through later.
         StoreError: anything else that SQLite complains about.
     """
     try:

@@ -66,6 +66,15 @@ class SQLiteRecords:
             )
         )
 
+    def delete_many(self, kind: str, keys: Sequence[str]) -> int:
+        """See `Records.delete_many`."""
+        found = [(kind, key) for key in keys]
+        return self._database.write(
+            lambda connection: (
+                connection.executemany("DELETE FROM records WHERE kind = ? AND key = ?", found).rowcount if found else 0
+            )
+        )
+
     def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
         """See `Records.scan`."""
         end = after_prefix(prefix)

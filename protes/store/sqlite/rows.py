@@ -20,6 +20,9 @@ WHOLE = f"{HEAD}, {_DOCUMENT}, {_REST}"
 WITHOUT_DOCUMENT = f"{HEAD}, '', {_REST}"
 """The same, but the document is left empty."""
 
+FOLLOWED = ", ".join(("id", "live_since", "due_at IS NOT NULL", *codec.FOLLOWED_COLUMNS))
+"""The columns that `codec.followed_from_row` reads."""
+
 _INSERTED = (*codec.CONSTANT_COLUMNS, *codec.CHANGING_COLUMNS, *codec.DERIVED_COLUMNS)
 _INSERT = (
     f"INSERT INTO tasks ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))}) "  # noqa: S608
@@ -27,7 +30,10 @@ _INSERT = (
 )
 _UPDATED = ", ".join(f"{column} = ?" for column in (*codec.CHANGING_COLUMNS, *codec.DERIVED_COLUMNS))
 _UPDATE = f"UPDATE tasks SET {_UPDATED} WHERE id = ?"  # noqa: S608
-_PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts (task_id, n, data, log) VALUES (?, ?, ?, ?)"
+_PUT_ATTEMPT = (
+    "INSERT INTO attempts (task_id, n, data, log) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (task_id, n) DO UPDATE SET data = excluded.data, log = excluded.log"
+)
 _PUT_SYSTEM_LOGS = "INSERT OR REPLACE INTO system_logs (task_id, lines) VALUES (?, ?)"
 
 

@@ -97,7 +97,27 @@ _THIRD = (
     "CREATE INDEX tasks_live ON tasks (live_url, live_phase, id, live_since, live_queued) WHERE live_url IS NOT NULL",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = (
+    # Sweeps begin with what they follow; they need not read attempts for that.
+    "ALTER TABLE tasks ADD COLUMN live_n INTEGER",
+    "ALTER TABLE tasks ADD COLUMN live_task_id TEXT",
+    "ALTER TABLE tasks ADD COLUMN live_dialect TEXT",
+    "ALTER TABLE tasks ADD COLUMN live_state TEXT",
+    "ALTER TABLE tasks ADD COLUMN live_missing INTEGER",
+    """
+    UPDATE tasks SET (live_n, live_task_id, live_dialect, live_state, live_missing) = (
+        SELECT
+            n,
+            json_extract(data, '$.instance_task_id'),
+            json_extract(data, '$.dialect'),
+            json_extract(data, '$.state'),
+            json_extract(data, '$.missing_since') IS NOT NULL
+        FROM attempts WHERE task_id = tasks.id ORDER BY n DESC LIMIT 1
+    ) WHERE live_url IS NOT NULL
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Each step is the statements that lead from version n to n + 1; an empty file is version 0."""
 
 

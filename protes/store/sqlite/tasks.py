@@ -1,12 +1,12 @@
 """The TaskStore on SQLite."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from protes.clock import parse_rfc3339, rfc3339
 from protes.store.applying import Applied, ApplyingTaskStore, Change
-from protes.store.records import InstanceLoad, Phase, TaskQuery, TaskRecord
+from protes.store.records import FURTHEST_AHEAD, Followed, InstanceLoad, Phase, TaskQuery, TaskRecord
 from protes.store.sqlite import codec, rows
 from protes.store.sqlite.database import Database
 from protes.store.sqlite.listing import page_sql
@@ -21,15 +21,20 @@ class SQLiteTaskStore(ApplyingTaskStore):
 
     def create(self, record: TaskRecord) -> TaskRecord:
         """See `TaskStore.create`."""
+        return self._database.write(lambda connection: _create(connection, record))
 
-        def create(connection: sqlite3.Connection) -> TaskRecord:
-            if rows.insert(connection, record):
-                return record
-            stored = rows.whole(connection, record.id)
-            assert stored is not None  # noqa: S101 - in the same transaction
-            return stored
+    def create_many(self, records: Sequence[TaskRecord]) -> Sequence[TaskRecord]:
+        """See `TaskStore.create_many`; all of them are stored, or none."""
+        return self._database.write(lambda connection: [_create(connection, record) for record in records])
 
-        return self._database.write(create)
+    def versions(self, task_ids: Collection[str]) -> Mapping[str, int]:
+        """See `TaskStore.versions`."""
+        # One parameter for all of them: there is no limit to their number, and one statement to prepare.
+        found = self._database.read(
+            "SELECT id, version FROM tasks WHERE id IN (SELECT value FROM json_each(?))",
+            (codec.to_json(sorted(task_ids)),),
+        )
+        return dict(found)
 
     def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
         """See `TaskStore.get`."""
@@ -44,17 +49,11 @@ class SQLiteTaskStore(ApplyingTaskStore):
 
     def due(self, now: datetime, limit: int, enqueue_until: datetime) -> Sequence[str]:
         """See `TaskStore.due`."""
-        moment = rfc3339(now)
 
         def stamp(connection: sqlite3.Connection) -> Sequence[str]:
-            ids = [
-                task_id
-                for (task_id,) in connection.execute(
-                    "SELECT id FROM tasks WHERE due_at <= ? AND (enqueued_until IS NULL OR enqueued_until <= ?) "
-                    "AND (lease_until IS NULL OR lease_until <= ?) ORDER BY due_at, id LIMIT ?",
-                    (moment, moment, moment, limit),
-                )
-            ]
+            ids = _due(connection, "due_at <= :now", now, limit)
+            # Seldom any; apart, so that both are found, and in order, by the index.
+            ids += _due(connection, "due_at > :far", now, limit - len(ids))
             until = rfc3339(enqueue_until)
             connection.executemany("UPDATE tasks SET enqueued_until = ? WHERE id = ?", [(until, one) for one in ids])
             return ids
@@ -74,6 +73,15 @@ class SQLiteTaskStore(ApplyingTaskStore):
         )
         return [codec.whole_from_row(row) for row in found]
 
+    def followed(self, instance_url: str, after: str | None, limit: int) -> Sequence[Followed]:
+        """See `TaskStore.followed`."""
+        found = self._database.read(
+            f"SELECT {rows.FOLLOWED} FROM tasks WHERE live_url = ? AND live_phase = ? AND id > ? "  # noqa: S608
+            "ORDER BY id LIMIT ?",
+            (instance_url, Phase.ACCEPTED.value, after or "", limit),
+        )
+        return [codec.followed_from_row(row) for row in found]
+
     def loads(self) -> Sequence[InstanceLoad]:
         """See `TaskStore.loads`."""
         found = self._database.read(
@@ -85,6 +93,10 @@ class SQLiteTaskStore(ApplyingTaskStore):
     def delete(self, task_id: str) -> bool:
         """See `TaskStore.delete`."""
         return self._database.write(lambda connection: rows.delete(connection, task_id))
+
+    def delete_many(self, task_ids: Sequence[str]) -> int:
+        """See `TaskStore.delete_many`; all of them are removed, or none."""
+        return self._database.write(lambda connection: sum(rows.delete(connection, task_id) for task_id in task_ids))
 
     def finished_before(self, moment: datetime, limit: int) -> Sequence[str]:
         """See `TaskStore.finished_before`."""
@@ -116,6 +128,25 @@ class SQLiteTaskStore(ApplyingTaskStore):
     def close(self) -> None:
         """See `TaskStore.close`; the database is closed for all who use it."""
         self._database.close()
+
+
+def _create(connection: sqlite3.Connection, record: TaskRecord) -> TaskRecord:
+    if rows.insert(connection, record):
+        return record
+    stored = rows.whole(connection, record.id)
+    assert stored is not None  # noqa: S101 - in the same transaction
+    return stored
+
+
+def _due(connection: sqlite3.Connection, when: str, now: datetime, limit: int) -> list[str]:
+    """Return ids of tasks that are due by the condition `when`, and neither leased nor on their way."""
+    found = connection.execute(
+        f"SELECT id FROM tasks WHERE {when} "  # noqa: S608 (one of two)
+        "AND (enqueued_until IS NULL OR enqueued_until <= :now OR enqueued_until > :far) "
+        "AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :far) ORDER BY due_at, id LIMIT :limit",
+        {"now": rfc3339(now), "far": rfc3339(now + FURTHEST_AHEAD), "limit": limit},
+    )
+    return [task_id for (task_id,) in found]
 
 
 def _apply(connection: sqlite3.Connection, task_id: str, change: Change) -> Applied | None:

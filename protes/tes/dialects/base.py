@@ -40,6 +40,8 @@ class Listing:
         states: one listing per state, in the order in which tasks pass through them; empty: one of all tasks.
         max_pages: a listing ends here at the latest.
         floor_seconds: two sweeps are at least this far apart.
+        newest_first: ids sort by time, and the list has the latest first: a page of ids older than all that matter
+            is the end.
     """
 
     view: View = "MINIMAL"
@@ -47,6 +49,7 @@ class Listing:
     states: tuple[str, ...] = ()
     max_pages: int = 200
     floor_seconds: float = 1.0
+    newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,10 @@ class Dialect:
         takes_preference: it is a protes and is told what the caller prefers.
         integer_cpu: `cpu_cores` must be whole.
         strip_tags: tags never sent on; a `*` at the end stands for anything.
+        needs_url_credentials: `user:password@` in the URLs of inputs and outputs is how it is told them; from elsewhere
+            they are kept (DIALECTS.md 2.7 rule 3).
         omitted_exit_code_is_zero: it leaves out zeros in JSON.
+        killed_exit_code_is_zero: it shows 0 for an executor that a cancellation ended.
         timeouts: how long to wait for it.
         limits: what it cannot take.
     """
@@ -127,7 +133,9 @@ class Dialect:
     takes_preference: bool = False
     integer_cpu: bool = True
     strip_tags: tuple[str, ...] = CONTROL_TAGS
+    needs_url_credentials: bool = False
     omitted_exit_code_is_zero: bool = False
+    killed_exit_code_is_zero: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: DialectLimits = DialectLimits()
 
@@ -146,7 +154,12 @@ class Dialect:
         Raises:
             BadAnswer: not a JSON object.
         """
-        return read_task(answer, tail_bytes=tail_bytes, omitted_exit_code_is_zero=self.omitted_exit_code_is_zero)
+        return read_task(
+            answer,
+            tail_bytes=tail_bytes,
+            omitted_exit_code_is_zero=self.omitted_exit_code_is_zero,
+            killed_exit_code_is_zero=self.killed_exit_code_is_zero,
+        )
 
     def first_token(self, oldest_id: str | None) -> str | None:
         """Return a token to start a listing with, where one can be made from the oldest id that matters."""
@@ -181,6 +194,11 @@ class Dialect:
 
     def created_nothing(self, error: DownstreamError) -> bool:
         """Whether an error that is ambiguous elsewhere says here that POST /tasks created nothing."""
+        del error
+        return False
+
+    def lacks_call(self, error: DownstreamError) -> bool:
+        """Whether an answer to a call that TES does not have says, under another status than 404 and 405, "no such"."""
         del error
         return False
 

@@ -31,6 +31,10 @@ class _Funnel(Dialect):
         """Somebody else's task is answered with 500 (DIALECTS.md 1.8)."""
         return isinstance(error, ServerFault) and error.status == 500 and "permission denied" in error.detail.lower()
 
+    def lacks_call(self, error: DownstreamError) -> bool:
+        """A method that a path does not have is answered with 500 (DIALECTS.md 1.2)."""
+        return isinstance(error, ServerFault) and error.status == 500 and "method not allowed" in error.detail.lower()
+
     def created_nothing(self, error: DownstreamError) -> bool:
         """What old versions find wrong with a task they find before they store it (DIALECTS.md 2.3 rule 2)."""
         refused = isinstance(error, ServerFault) and error.status == 500
@@ -60,14 +64,20 @@ FUNNEL = _Funnel(
     final_error=False,
     # CANCELED is stored before the backend is told, and stays when the backend fails.
     cancel_stops_work=False,
-    listing=Listing(floor_seconds=1.0),
+    listing=Listing(floor_seconds=1.0, newest_first=True),
     poll_floor_seconds=1.0,
     # Some backends answer any backend_parameters with 400, strict or not.
-    takes_fields=frozenset({"ignore_error", "streamable", "path_prefix"}),
+    takes_fields=frozenset({"streamable", "path_prefix"}),
     strip_tags=("_WORKER_SA",),
+    # It reads ftp and sftp with what the URL says.
+    needs_url_credentials=True,
+    # A container that a cancellation kills leaves 0.
+    killed_exit_code_is_zero=True,
     limits=DialectLimits(
-        # An input needs exactly one of url and content, neither of them empty.
-        unsupported=frozenset({"empty_content"}),
+        # An input needs exactly one of url and content, neither of them empty. After an ignored error the next executor
+        # runs, and the task ends with EXECUTOR_ERROR all the same. The arguments for Docker are put together as one
+        # text, which is cut at its white space.
+        unsupported=frozenset({"blanks", "empty_content", "ignore_error"}),
         input_schemes=_INPUTS,
         output_schemes=_OUTPUTS,
     ),
@@ -96,7 +106,7 @@ FUNNEL_0_10 = replace(
     # Zeros are left out of its JSON.
     omitted_exit_code_is_zero=True,
     service_info_path=LEGACY_INFO_PATH,
-    limits=DialectLimits(unsupported=CAREFUL, input_schemes=_INPUTS, output_schemes=_OUTPUTS),
+    limits=DialectLimits(unsupported=CAREFUL | {"blanks"}, input_schemes=_INPUTS, output_schemes=_OUTPUTS),
 )
 """0.10.1 and older, which speak camelCase."""
 

@@ -15,6 +15,8 @@ NODE = Dialect(
     takes_fields=FIELDS_OF_1_1,
     integer_cpu=False,
     strip_tags=(),
+    # It has no other credentials.
+    needs_url_credentials=True,
     limits=DialectLimits(
         unsupported=frozenset(),
         input_schemes=frozenset({"file", "http", "https"}),

@@ -29,6 +29,8 @@ PROTES = _Protes(
     integer_cpu=False,
     # It strips them again for the server it chooses; that server is not known here.
     strip_tags=CONTROL_TAGS,
+    # It takes them out again for a server that has no need of them.
+    needs_url_credentials=True,
     # What the instances behind it cannot take, it decides.
     limits=DialectLimits(unsupported=frozenset(), backend_parameters=None),
 )

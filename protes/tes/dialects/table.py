@@ -18,7 +18,7 @@ from protes.tes.dialects.base import Dialect
 from protes.tes.dialects.node import NODE
 from protes.tes.dialects.protes import PROTES
 from protes.tes.dialects.sight import GATEWAY_HEADER, Fingerprint, Headers, Sight, gateway_id, has_id
-from protes.tes.dialects.tesp import TESP
+from protes.tes.dialects.tesp import TESP, TESP_SHELL
 from protes.tes.dialects.unknown import UNKNOWN
 
 __all__ = ["DIALECTS", "GATEWAY_HEADER", "dialect_named", "fingerprint", "gateway_id"]
@@ -26,6 +26,11 @@ __all__ = ["DIALECTS", "GATEWAY_HEADER", "dialect_named", "fingerprint", "gatewa
 
 def _is_gateway(seen: Sight) -> bool:
     return gateway_id(seen.headers) is not None
+
+
+def _nothing(_: Sight) -> bool:
+    """For dialects that an operator pins."""
+    return False
 
 
 def _anything(_: Sight) -> bool:
@@ -38,6 +43,7 @@ _ROWS: tuple[tuple[Dialect, Fingerprint], ...] = (
     (funnel.FUNNEL, funnel.is_new_funnel),
     (funnel.FUNNEL_0_11, funnel.is_funnel),
     (TESP, has_id("fi.muni.cz.tesp")),
+    (TESP_SHELL, _nothing),
     (ga4gh_tes.GA4GH_TES, ga4gh_tes.is_ga4gh_tes),
     (tesk.TESK, tesk.is_tesk),
     (tesazure.TESAZURE, tesazure.is_tesazure),

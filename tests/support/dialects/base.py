@@ -14,11 +14,12 @@ What is written here is TES 1.1.0 by its letter; a family overrides what its ser
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from tests.support.dialects.course import Tasks
 from tests.support.dialects.held import HeldTask
+from tests.support.dialects.owners import Owners
 from tests.support.dialects.queries import after, first, integer, passes
 from tests.support.dialects.shapes import in_view
 from tests.support.scripted_server import (
@@ -54,7 +55,7 @@ class Denied(Exception):
         self.answer = answer
 
 
-class DialectFake(Tasks):
+class DialectFake(Owners):
     """See the module's text. All methods may be called from any thread.
 
     Attributes:
@@ -65,8 +66,12 @@ class DialectFake(Tasks):
         DATA, INPUT, OUTPUT: a folder, and URLs, that its tasks may use.
         RUNS: whether its tasks ever run.
         SHOWS_RUNNING: whether a task that runs is shown as RUNNING.
+        BLANKS: whether it takes white space in variables and paths.
+        PINNED: whether nothing but its configuration tells its dialect.
         SEVERAL_EXECUTORS: whether all executors of a task are run, each with its log.
         traps: those in force.
+        odd_token: what each page of a list has for a token, in the place of what it should have.
+        names_parameters: whether service-info has `tesResources_backend_parameters`, where its family's has.
         server: the server beneath, for what arrived.
         tasks: by id, oldest first.
     """
@@ -81,6 +86,8 @@ class DialectFake(Tasks):
     RUNS: ClassVar[bool] = True
     SHOWS_RUNNING: ClassVar[bool] = True
     SEVERAL_EXECUTORS: ClassVar[bool] = True
+    PINNED: ClassVar[bool] = False
+    BLANKS: ClassVar[bool] = True
 
     def __init__(self, *traps: str) -> None:
         """Make a server with some of its family's traps.
@@ -95,6 +102,8 @@ class DialectFake(Tasks):
         self.server = ScriptedServer()
         self._late: list[HeldTask] = []
         self._faults: list[Route] = []
+        self.names_parameters = True
+        self.odd_token: str | None = None
         for base in self.BASES:
             self._serve(base)
 
@@ -256,17 +265,27 @@ class DialectFake(Tasks):
             method, path = OPERATIONS[operation]
             self.server.on(method, base + path.removeprefix("*"), self._guarded(handler))
         for path in self.INFO_PATHS:
-            self.server.on("GET", base + path, lambda _: answer_json(self.service_info(), 200, **self.info_headers()))
+            self.server.on("GET", base + path, self._guarded(self._info))
 
     def _guarded(self, handler: Callable[[Request], Behaviour]) -> Step:
         def guarded(request: Request) -> Behaviour:
             with self._lock:
+                refusal = None if self.INFO_IS_OPEN and handler == self._info else self.refused(request)
+                if refusal is not None:
+                    return refusal
                 try:
                     return handler(request)
                 except Denied as denied:
                     return denied.answer
 
         return guarded
+
+    def _info(self, request: Request) -> Behaviour:
+        del request
+        info = self.service_info()
+        if not self.names_parameters:
+            info.pop("tesResources_backend_parameters", None)
+        return answer_json(info, 200, **self.info_headers())
 
     def _accepted(self, request: Request) -> dict[str, Any]:
         document = self.read_body(request)
@@ -278,6 +297,9 @@ class DialectFake(Tasks):
 
     def _commit_late(self, request: Request) -> Behaviour:
         with self._lock:
+            refusal = self.refused(request)
+            if refusal is not None:
+                return refusal
             self._late.append(self._new(self._accepted(request)))
         return problem(503, "the database is slow")
 
@@ -288,7 +310,11 @@ class DialectFake(Tasks):
         return self.shown(self.show(task, view))
 
     def _list(self, request: Request) -> Behaviour:
-        tasks, token = self.page(self.listed(request), request)
+        if self.odd_token is not None:  # which leads to the first page again
+            query = {name: values for name, values in request.query.items() if name != "page_token"}
+            request = replace(request, query=query)
+        tasks, token = self.page([task for task in self.listed(request) if self.sees(task)], request)
+        token = token if self.odd_token is None else self.odd_token
         return self.shown(self.listing(request, tasks, token))
 
     def _cancel(self, request: Request) -> Behaviour:

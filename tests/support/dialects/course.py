@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from tests.support.dialects.held import ExecutorRun, HeldTask
@@ -15,6 +16,7 @@ class Tasks:
 
     Attributes:
         tasks: by id, oldest first.
+        odd_ids: ids that the first tasks get, however odd.
     """
 
     def __init__(self) -> None:
@@ -22,6 +24,7 @@ class Tasks:
         self.tasks: dict[str, HeldTask] = {}
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
+        self.odd_ids: Sequence[str] = ()
 
     def copies(self, marker: str) -> list[HeldTask]:
         """The tasks with a marker."""
@@ -38,6 +41,10 @@ class Tasks:
         """Have a task there twice, as when a request was repeated on its way."""
         with self._lock:
             self._keep(copy.deepcopy(self.tasks[task_id].document))
+
+    def have(self, document: dict[str, Any]) -> HeldTask:
+        """Have a task there that nobody has submitted."""
+        return self._keep(document)
 
     def start(self, task_id: str) -> None:
         """Let a task run."""
@@ -103,4 +110,5 @@ class Tasks:
 
     def _new(self, document: dict[str, Any]) -> HeldTask:
         number = next(self._numbers)
-        return HeldTask(self.new_id(number), self.kept(document), number)
+        task_id = self.odd_ids[number - 1] if number <= len(self.odd_ids) else self.new_id(number)
+        return HeldTask(task_id, self.kept(document), number)

@@ -45,7 +45,7 @@ FAMILIES_THAT_RUN: Sequence[Case] = [case for case in CASES_THAT_RUN if case.tra
 def gateway_to(*fakes: DialectFake, **settings: Any) -> Harness:
     """Make a gateway to instances `a`, `b`, ..., the first the cheapest; their dialects are not told."""
     instances = [
-        {"id": name, "url": fake.url, "prices": {"cpu_core_hour": price}}
+        {"id": name, "url": fake.url, "prices": {"cpu_core_hour": price}, "dialect": fake.NAME if fake.PINNED else None}
         for name, price, fake in zip("ab", _PRICES, fakes, strict=False)
     ]
     settings = {"relay": {"list_from": _LISTED_FROM}, "sources": _QUIET, **settings}
@@ -54,7 +54,7 @@ def gateway_to(*fakes: DialectFake, **settings: Any) -> Harness:
     return gateway
 
 
-def plain(fake: DialectFake) -> dict[str, Any]:
+def plain(fake: DialectFake | type[DialectFake]) -> dict[str, Any]:
     """A task as a client would send it, without anything that a family is known to be at odds with."""
     return {
         "name": "plain",
@@ -69,7 +69,7 @@ def plain(fake: DialectFake) -> dict[str, Any]:
             {
                 "image": "alpine:3",
                 "command": ["sh", "-c", f"wc -w {fake.DATA}/in.txt"],
-                "env": {"A": "x y", "B": "http://example.org//b"},
+                "env": {"A": "x y" if fake.BLANKS else "x-y", "B": "http://example.org//b"},
             }
         ],
         "tags": {"mine": "kept"},

@@ -11,7 +11,7 @@ from tests.support.dialects.ga4gh_tes import Ga4ghTes
 from tests.support.dialects.ours import Node, Protes, Unknown
 from tests.support.dialects.tesazure import Tesazure
 from tests.support.dialects.tesk import Tesk
-from tests.support.dialects.tesp import Tesp
+from tests.support.dialects.tesp import Tesp, TespShell
 
 _FAMILIES: tuple[type[DialectFake], ...] = (
     Funnel,
@@ -19,6 +19,7 @@ _FAMILIES: tuple[type[DialectFake], ...] = (
     Funnel010,
     Tesk,
     Tesp,
+    TespShell,
     Ga4ghTes,
     Tesazure,
     MockTes,

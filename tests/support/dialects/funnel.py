@@ -42,6 +42,8 @@ class Funnel(DialectFake):
     OUTPUT = "ftp://data.example.org/out.txt"
     VERSION: ClassVar[str] = "0.12.2"
     KNOWN: ClassVar[frozenset[str]] = ALL_FIELDS
+    INFO_IS_OPEN = False
+    BLANKS = False
 
     def service_info(self) -> dict[str, Any]:
         return {
@@ -75,13 +77,28 @@ class Funnel(DialectFake):
     def refusal(self) -> Answer:
         return self.invalid("invalid task message: Task.Executors[0].Image: not allowed")
 
+    def kept(self, document: dict[str, Any]) -> dict[str, Any]:
+        """As its containers see it: the command line for Docker is cut at white space; no error is ignored."""
+        executors = []
+        for each in document["executors"]:
+            env = {
+                name: value.split(maxsplit=1)[0] if value.split() else value
+                for name, value in each.get("env", {}).items()
+            }
+            kept = {**each, "env": env} if env else dict(each)
+            executors.append({name: value for name, value in kept.items() if name != "ignore_error"})
+        return {**document, "executors": executors}
+
     # Reading
 
     def no_such_task(self, task_id: str) -> Answer:
         return _error(404, "task not found")
 
     def view(self, request: Request) -> str:
-        if first(request, "view") is None and "badger" in self.traps:
+        asked = first(request, "view")
+        if "id" in request.params and asked not in (None, "MINIMAL", "BASIC", "FULL"):
+            raise Denied(_error(500, f"Unknown view: {asked}"))
+        if asked is None and "badger" in self.traps:
             return "FULL"
         return super().view(request)
 
@@ -136,6 +153,9 @@ class Funnel(DialectFake):
             return [task for task in cut if passes(task, request)], following
         return rest[:size], rest[size - 1].id if len(rest) > size else ""
 
+    def somebody_elses(self, task: HeldTask) -> Answer:
+        return _error(500, "permission denied")
+
     # Ending
 
     def cancel(self, task: HeldTask) -> Answer:
@@ -185,6 +205,9 @@ class Funnel011(Funnel):
 
     def check(self, document: Mapping[str, Any]) -> None:
         super().check(document)
+        cores = (document.get("resources") or {}).get("cpu_cores") or FIELDS["resources"]["cpu_cores"]
+        if not float(cores).is_integer():
+            raise Denied(self.invalid("proto: invalid value for uint32 type"))
         if None in (document.get("tags") or {}).values():
             raise Denied(self.invalid("proto: invalid value for string type: null"))
 
@@ -257,5 +280,4 @@ def _faults(document: Mapping[str, Any]) -> list[str]:
     faults += [f"{path}: must be an absolute path" for path in mounts if not path.startswith("/")]
     if "" in (document.get("tags") or {}):
         faults.append("Task.Tags: empty key")
-    cores = (document.get("resources") or {}).get("cpu_cores") or FIELDS["resources"]["cpu_cores"]
-    return [*faults, *([] if float(cores).is_integer() else ["invalid value for uint32 type"])]
+    return faults

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from tests.support.dialects.base import FINISHED, Denied, DialectFake
+from tests.support.dialects.cromwell import seen
 from tests.support.dialects.held import HeldTask
 from tests.support.dialects.queries import after, first, integer, passes
 from tests.support.dialects.shapes import every_field, in_view
-from tests.support.scripted_server import Answer, Behaviour, Request, Stall, answer, answer_json
+from tests.support.scripted_server import Answer, Behaviour, Request, Stall, answer, answer_html, answer_json
 
 _ID = re.compile(r"[A-Za-z0-9_-]{32}|[A-Za-z0-9_-]{36}|[A-Za-z0-9_-]{41}")
 _PARAMETERS = ("internal_path_prefix", "vm_size", "workflow_execution_identity")
@@ -46,6 +47,7 @@ class Ga4ghTes(DialectFake):
         "beta": "6.1.0-beta: a cancellation is CANCELING first, and all executors run",
     }
     SEVERAL_EXECUTORS = False
+    INFO_IS_OPEN = False
 
     def service_info(self) -> dict[str, Any]:
         return {
@@ -62,6 +64,14 @@ class Ga4ghTes(DialectFake):
         return f"{number:032x}"
 
     # Creating
+
+    def _new(self, document: dict[str, Any]) -> HeldTask:
+        """The id of Cromwell's tasks begins as its workflow's run does."""
+        task = super()._new(document)
+        found = seen("ga4gh-tes", document)
+        if found is not None:
+            task.id = f"{found[1][:8]}_{task.id}"
+        return task
 
     def check(self, document: Mapping[str, Any]) -> None:
         for fault in _faults(document):
@@ -86,7 +96,13 @@ class Ga4ghTes(DialectFake):
     def refusal(self) -> Answer:
         return self.invalid("Docker container image is required.")
 
-    # Reading
+    # Reading: the proxy before it asks who it is, and then everybody sees everything
+
+    def unauthenticated(self, authorization: str) -> Answer:
+        return answer_html(401)
+
+    def sees(self, task: HeldTask) -> bool:
+        return True
 
     def find(self, task_id: str) -> HeldTask:
         if not _ID.fullmatch(task_id):

@@ -42,6 +42,7 @@ class HeldTask:
         cancels: how often its cancellation was asked for.
         reads: how often it was asked for by its id.
         working: something computes for it, whatever its state says.
+        owner: whose token it was submitted with, "" where the server asked for none.
     """
 
     id: str
@@ -53,6 +54,7 @@ class HeldTask:
     cancels: int = 0
     reads: int = 0
     working: bool = True
+    owner: str = ""
 
     @property
     def marker(self) -> str | None:

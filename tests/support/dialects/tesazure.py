@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from tests.support.dialects.base import FINISHED, Denied, DialectFake
+from tests.support.dialects.cromwell import rewritten_by_tesazure
 from tests.support.dialects.held import HeldTask
 from tests.support.scripted_server import Answer, Behaviour, Request, answer_html, answer_json
 
@@ -26,6 +27,7 @@ class Tesazure(DialectFake):
     }
     DATA = "/tes-wd/shared"
     SHOWS_RUNNING = False
+    INFO_IS_OPEN = False
 
     def __init__(self, *traps: str) -> None:
         """See `DialectFake`."""
@@ -64,7 +66,7 @@ class Tesazure(DialectFake):
         kept["executors"] = [
             {name: value for name, value in each.items() if name not in ignored} for each in kept.get("executors") or ()
         ]
-        return kept
+        return rewritten_by_tesazure(kept)
 
     def _new(self, document: dict[str, Any]) -> HeldTask:
         task = super()._new(document)
@@ -75,6 +77,14 @@ class Tesazure(DialectFake):
 
     def no_such_task(self, task_id: str) -> Answer:
         return answer_json({"errors": f"Task {task_id} not found"}, 404)
+
+    def unauthenticated(self, authorization: str) -> Answer:
+        """A token that it cannot read is its own mistake."""
+        if not authorization:
+            return answer_json({"errors": "Authorization header is missing"}, 401)
+        if not authorization.startswith("Bearer "):
+            return answer_json({"errors": "Authorization header must be a bearer token"}, 403)
+        return answer_json({"message": "Internal Server Error"}, 500)
 
     def view(self, request: Request) -> str:
         return "FULL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -72,6 +73,9 @@ class Tesp(DialectFake):
 
     def no_such_task(self, task_id: str) -> Answer:
         return _error(404, f"Task[{task_id}] not found")
+
+    def somebody_elses(self, task: HeldTask) -> Answer:
+        return self.no_such_task(task.id)
 
     def view(self, request: Request) -> str:
         asked = first(request, "view")
@@ -154,6 +158,37 @@ class Tesp(DialectFake):
 
     def _not_allowed(self, request: Request) -> Behaviour:
         return answer_json({"detail": "Method Not Allowed"}, 405)
+
+
+class TespShell(Tesp):
+    """The same, spoken to with commands protected by `sh -c`; what it keeps is what its containers would run."""
+
+    NAME = "tesp-sh"
+    PINNED = True
+    TRAPS: ClassVar[Mapping[str, str]] = {}
+
+    def kept(self, document: dict[str, Any]) -> dict[str, Any]:
+        known = super().kept(document)
+        return {**known, "executors": [_as_run(each) for each in known["executors"]]}
+
+
+def _as_run(executor: dict[str, Any]) -> dict[str, Any]:
+    """What `sh -c` makes of `exec "${A}" "${B}" < "${C}"`."""
+    env, command = dict(executor.get("env") or {}), executor["command"]
+    if command[:2] != ["sh", "-c"] or not command[2].startswith("exec "):
+        return executor
+    streams = {"<": "stdin", ">": "stdout", "2>": "stderr"}
+    words, where, run = shlex.split(command[2])[1:], "", dict(executor)
+    run["command"] = []
+    for word in words:
+        text = env.pop(word[2:-1]) if word.startswith("${") else word
+        if word in streams:
+            where = streams[word]
+        elif where:
+            run[where], where = text, ""
+        else:
+            run["command"].append(text)
+    return {**run, "env": env}
 
 
 def _error(status: int, text: str) -> Answer:

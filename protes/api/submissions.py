@@ -1,0 +1,94 @@
+"""The use case behind POST /protes/v1/tasks:create: many tasks, each by the rules of POST /tasks, one durable write."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from protes.api.callers import Caller
+from protes.api.idempotency import fingerprint, ids_for_key
+from protes.api.problems import Problem
+from protes.api.services import Services
+from protes.api.submission import DISPATCH, Submission, described, gateways_passed, on_its_way, possible, wish
+from protes.store.records import TaskRecord
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One of the tasks, and the record that has been made of it."""
+
+    submission: Submission
+    record: TaskRecord
+
+
+def submit_many(
+    parts: Services, caller: Caller, submissions: Sequence[Submission | Problem], key: str | None
+) -> list[str | Problem]:
+    """Make tasks durable and return, in order, the id of each, or why it was refused.
+
+    Args:
+        parts: the gateway's parts.
+        caller: whose tasks they are.
+        submissions: the tasks, each valid by the schema, or what is wrong with it.
+        key: an Idempotency-Key for all of them together, or None.
+
+    Raises:
+        Problem: 422 where the key was used for other tasks; 503 where the store does not keep up.
+    """
+    items = [_either(partial(_item, parts, caller, each)) for each in submissions]
+    with parts.intake.place():
+        records = _stored(parts, _checked(parts, caller, items, key))
+    parts.waiting.nudge()
+    return records
+
+
+def _item(parts: Services, caller: Caller, submission: Submission | Problem) -> _Item:
+    if isinstance(submission, Problem):
+        raise submission
+    via = gateways_passed(submission, parts.gateway_id)
+    return _Item(submission, described(parts, caller, submission, via))
+
+
+def _checked(
+    parts: Services, caller: Caller, items: Sequence[_Item | Problem], key: str | None
+) -> list[TaskRecord | Problem]:
+    """Give each task its id: its own, or that of an earlier request with this key; check those that are new."""
+    ids = own = [each.record.id for each in items if isinstance(each, _Item)]
+    if key is not None:
+        ids = [*ids_for_key(parts.records, parts.clock, caller.subject, key, _fingerprint(items), own)]
+    # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
+    stored = parts.tasks.versions(ids) if ids != own else {}
+    given = iter(ids)
+
+    def checked(item: _Item, task_id: str) -> TaskRecord:
+        record = item.record
+        if task_id not in stored:
+            record = possible(parts, record, task_id, item.submission.authorization)
+        return on_its_way(parts, replace(record, id=task_id))
+
+    return [each if isinstance(each, Problem) else _either(partial(checked, each, next(given))) for each in items]
+
+
+def _stored(parts: Services, outcomes: Sequence[TaskRecord | Problem]) -> list[str | Problem]:
+    records = [each for each in outcomes if isinstance(each, TaskRecord)]
+    parts.tasks.create_many(records)
+    for record in records:
+        if record.enqueued_until is not None:
+            parts.runner.submit(DISPATCH, record.id)
+    return [each if isinstance(each, Problem) else each.id for each in outcomes]
+
+
+def _fingerprint(items: Sequence[_Item | Problem]) -> str:
+    """Hash what is wished; what a task itself says wrong is wrong whenever it is sent."""
+    wishes = [("", each.detail) if isinstance(each, Problem) else wish(each.record) for each in items]
+    return fingerprint("tasks:create", *(part for pair in wishes for part in pair))
+
+
+def _either(work: Callable[[], _Result]) -> _Result | Problem:
+    """Return what `work` returns, or the problem that it raises."""
+    try:
+        return work()
+    except Problem as problem:
+        return problem

@@ -1,0 +1,1 @@
+exec cwltool --no-container --outdir "$PWD" "$1.cwl" --words words.txt

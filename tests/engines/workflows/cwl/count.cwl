@@ -1,0 +1,11 @@
+cwlVersion: v1.0
+class: CommandLineTool
+hints:
+  DockerRequirement: {dockerPull: "debian:12"}
+  ResourceRequirement: {coresMin: 1, ramMin: 100, tmpdirMin: 100, outdirMin: 100}
+baseCommand: [sh, -c, 'sort "$1" | uniq -c', step]
+inputs:
+  words: {type: File, inputBinding: {position: 1}}
+stdout: count.txt
+outputs:
+  made: stdout

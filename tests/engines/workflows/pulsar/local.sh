@@ -1,0 +1,2 @@
+tr a-z A-Z < words.txt > result.txt
+sort words.txt | uniq -c >> result.txt

@@ -1,0 +1,1 @@
+exec python workflow.py "$1"

@@ -1,0 +1,1 @@
+exec snakemake --cores 2 "$1.txt"
