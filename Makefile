@@ -62,7 +62,7 @@ services-install: $(VENV)/.dev
 	@$(BIN)/python -m tests.peers.install
 
 services: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests -m services --require-services
+	@$(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile -m services --require-services
 
 faults: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/crash -m crash --require-services $(if $(SEED),--crash-seed $(SEED)) $(if $(LONG),--crash-long)
@@ -72,7 +72,7 @@ engines-install: $(VENV)/.dev
 	@$(BIN)/python -m tests.peers.install rsync && $(BIN)/python -m tests.engines.install
 
 engines: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/engines -m engines --require-services
+	@$(BIN)/python -m pytest tests/engines -n auto --maxprocesses 2 -m engines --require-services
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench

@@ -21,7 +21,7 @@ _FIRST_PASSED = 3  # the descriptor that systemd's protocol passes first
 
 
 class PortTaken(Exception):
-    """The address cannot be bound; the text says which and why."""
+    """The address cannot be bound, or what was passed in its stead is of no use; the text says which and why."""
 
 
 class StartFailed(Exception):
@@ -111,7 +111,7 @@ def serve(
         on_stop: is called likewise when the process is told to stop; requests under way have ten seconds from then on.
 
     Raises:
-        PortTaken: the address cannot be bound.
+        PortTaken: the address cannot be bound, or what was passed is not one socket of TCP.
     """
     listener = _passed(os.environ) or _bind(host, port)
     url = _url(host, listener.getsockname()[1])  # now: gunicorn takes the descriptor over
@@ -136,12 +136,25 @@ def serve(
 
 
 def _passed(environ: MutableMapping[str, str]) -> socket.socket | None:
-    """Return the socket that was passed to this very process, if one was, and take the word of it out."""
+    """Return the socket that was passed to this very process, if one was, and take the word of it out.
+
+    Raises:
+        PortTaken: several were passed, or one that nobody can reach by HTTP over TCP.
+    """
     if environ.get("LISTEN_PID") != str(os.getpid()) or environ.get("LISTEN_FDS", "0") == "0":
         return None
+    number = environ["LISTEN_FDS"]
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    return socket.socket(fileno=_FIRST_PASSED)
+    if number != "1":
+        raise PortTaken(f"cannot serve at the sockets that were passed: there are {number}, where one is wanted")
+    try:
+        passed = socket.socket(fileno=_FIRST_PASSED)
+    except OSError as error:
+        raise PortTaken(f"cannot serve at the socket that was passed: {error.strerror}") from None
+    if passed.family not in (socket.AF_INET, socket.AF_INET6) or passed.type != socket.SOCK_STREAM:
+        raise PortTaken("cannot serve at the socket that was passed: it is not one of TCP")
+    return passed
 
 
 def _bind(host: str, port: int) -> socket.socket:

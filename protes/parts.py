@@ -7,7 +7,7 @@ from functools import partial
 import openapi
 from middleware import Chain, MiddlewareConfigError, build_chain
 from protes.api.idempotency import Reposts
-from protes.api.intake import Intake
+from protes.api.intake import Intake, bounds
 from protes.api.services import Services
 from protes.api.validation import TaskSchema
 from protes.api.waiting import WaitingRoom
@@ -18,6 +18,7 @@ from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.forwarding import Forwarder
 from protes.dispatch.gate import Gate
 from protes.dispatch.settling import Settler
+from protes.dispatch.sightings import Sightings
 from protes.federation import caller_tokens
 from protes.federation.federation import Federation
 from protes.identity import gateway_id, process_name
@@ -68,6 +69,7 @@ class Lasting:
     process: str
     reposts: Reposts
     gate: Gate
+    sightings: Sightings
     interest: Interest
     task_schema: TaskSchema
     waiting: WaitingRoom
@@ -78,6 +80,8 @@ def make_lasting(
     settings: Settings, stores: Stores, runner: Runner, clock: Clock, environ: Mapping[str, str]
 ) -> Lasting:
     server = settings.server
+    waiting = WaitingRoom(stores.tasks, clock, server.threads)
+    writing = bounds(server.threads, waiting.places, server.writes_at_once)
     return Lasting(
         stores,
         runner,
@@ -87,10 +91,11 @@ def make_lasting(
         process_name(),
         Reposts(stores.records, clock),
         Gate(clock),
+        Sightings(clock),
         Interest(stores.records, clock, process_name()),
         TaskSchema(openapi.document("tes.yaml")),
-        WaitingRoom(stores.tasks, clock, server.threads),
-        Intake(clock, server.writes_at_once or max(1, server.threads // 2), server.write_patience_seconds),
+        waiting,
+        Intake(clock, *writing, server.write_patience_seconds),
     )
 
 
@@ -127,7 +132,7 @@ def make_parts(settings: Settings, lasting: Lasting, previous: Federation | None
         lasting.waiting,
         lasting.intake,
     )
-    return Parts(services, _handlers(services, learning, lasting.gate, lasting.interest))
+    return Parts(services, _handlers(services, learning, lasting))
 
 
 def _chains(settings: Settings) -> dict[str | None, Chain]:
@@ -159,12 +164,12 @@ def _ended(parts: Services, ended: Sequence[TaskRecord]) -> None:
         parts.federation.tokens.over(record)
 
 
-def _handlers(parts: Services, learning: Learning, gate: Gate, interest: Interest) -> Mapping[str, Handler]:
+def _handlers(parts: Services, learning: Learning, lasting: Lasting) -> Mapping[str, Handler]:
     settings, clock, me = parts.settings, parts.clock, parts.process
     tasks, records, federation = parts.tasks, parts.records, parts.federation
     orphans = Orphans(records, settings.dispatch.orphan_watch_seconds)
-    forwarder = Forwarder(settings.dispatch, parts.gateway_id, tasks, parts.planner, federation, clock, gate)
-    settler = Settler(settings.dispatch, tasks, federation, orphans, clock)
+    forwarder = Forwarder(settings.dispatch, parts.gateway_id, tasks, parts.planner, federation, clock, lasting.gate)
+    settler = Settler(settings.dispatch, tasks, federation, orphans, clock, lasting.sightings)
     dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock, federation.tokens.over)
     sweeper = Sweeper(
         settings.relay,
@@ -176,11 +181,11 @@ def _handlers(parts: Services, learning: Learning, gate: Gate, interest: Interes
         partial(_ended, parts),
         settings.dispatch.requeue_stuck_seconds,
         parts.sources.completed,
-        interest,
+        lasting.interest,
     )
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
     jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
-    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, interest)
+    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, lasting.interest)
     keep = settings.store.keep_finished_seconds
     expiry = Expiry(tasks, records, clock, keep, (ROUTING_KIND, caller_tokens.KIND), learning.done_with)
     housekeeping = Housekeeping(expiry, federation, OrphanWatch(orphans, tasks, federation, clock))

@@ -7,8 +7,8 @@ from flask import request
 from pydantic import SecretStr
 
 from protes.api.callers import token_kind
-from protes.api.idempotency import KEY_HEADER
 from protes.api.preference import WEIGHT_HEADER
+from protes.api.problems import KEY_HEADER
 from protes.api.services import ingress, services
 from protes.api.submission import Submission
 

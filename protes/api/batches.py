@@ -11,9 +11,8 @@ from flask import request
 from protes.api import page_tokens
 from protes.api.arriving import arriving
 from protes.api.callers import caller_may_see
-from protes.api.idempotency import KEY_HEADER
 from protes.api.ingress import without_server_set, write_task
-from protes.api.problems import FieldError, Problem, document_of, invalid
+from protes.api.problems import KEY_HEADER, FieldError, Problem, document_of, invalid
 from protes.api.services import Services, caller, services
 from protes.api.submission import DISPATCH, Submission
 from protes.api.submissions import submit_many
@@ -28,6 +27,7 @@ def create_tasks(asked: Any) -> dict[str, Any]:
 
     Raises:
         Problem: 400, 413, 422 or 503 for the call as a whole; no task has been stored then.
+        StoreUnavailable: any of the tasks may have been stored.
     """
     parts = services()
     submissions = [_submission(parts, task) for task in _tasks(asked, parts.settings.api.largest_batch)]
@@ -43,6 +43,7 @@ def cancel_tasks(asked: Any) -> dict[str, Any]:
 
     Raises:
         Problem: 400, 413 or 503 for the call as a whole; no wish has been recorded then.
+        StoreUnavailable: any of the wishes may have been recorded.
     """
     parts = services()
     if not isinstance(asked, Mapping):

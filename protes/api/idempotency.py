@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from protes.api.ingress import TES_BASES
-from protes.api.problems import FieldError, Problem, invalid
+from protes.api.problems import KEY_HEADER, FieldError, Problem, invalid
 from protes.clock import Clock
 from protes.store.protocols import Conflict, Records, StoreError
 
 logger = logging.getLogger(__name__)
 
-KEY_HEADER = "Idempotency-Key"
 _KEY_KIND = "idempotency"
 _REPOST_KIND = "repost"
 _KEPT = timedelta(hours=24)

@@ -20,6 +20,7 @@ from protes.store.protocols import StoreFull, StoreUnavailable, TooLarge
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+KEY_HEADER = "Idempotency-Key"
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _HEADERS_KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 
@@ -136,10 +137,12 @@ def _on_werkzeug(error: HTTPException) -> Response:
 
 def _on_store(error: StoreUnavailable) -> Response:
     logger.warning("%s %s: the store is unavailable: %s", request.method, _one_line(request.path), error)
-    if isinstance(error, StoreFull):
-        text = "the task store is full, and nothing was stored: its operator must make room"
-        return respond(Problem(503, text, headers={"Retry-After": "60"}))
-    return respond(Problem(503, "the task store is unavailable; try again", headers={"Retry-After": "2"}))
+    full = isinstance(error, StoreFull)
+    text = "the task store is full: its operator must make room" if full else "the task store is unavailable; try again"
+    if request.method == "POST":
+        # An acknowledgement may have been lost on its way from the store.
+        text += f"; the request may have been carried out: repeat it with the same {KEY_HEADER}, if it has one"
+    return respond(Problem(503, text, headers={"Retry-After": "60" if full else "2"}))
 
 
 def _on_too_large(error: TooLarge) -> Response:

@@ -29,8 +29,11 @@ _ENVIRON_KEY = "protes.services"
 class Interest(Protocol):
     """Who looks after tasks likes to know which of them are read now."""
 
-    def mark(self, task_id: str, instance_url: str | None = None) -> None:
-        """Note that somebody reads an unfinished task; nearly free, and never fails."""
+    def mark(self, task_id: str, instance_url: str | None = None, *, version: int | None = None) -> None:
+        """Note that somebody reads an unfinished task, and where it runs in this version; never fails."""
+
+    def asks_where(self, task_id: str, version: int) -> bool:
+        """Tell whether it is worth finding out where a task runs, for `mark`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,16 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
         if submission.key is not None:
             task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
             return _store(parts, record, task_id, submission.authorization)
-        with parts.reposts.watch(caller.subject, body, submission.prefix, submission.base, record.id) as task_id:
+        sent = _in_name(parts, body, submission.authorization)
+        with parts.reposts.watch(caller.subject, sent, submission.prefix, submission.base, record.id) as task_id:
             return _store(parts, record, task_id, submission.authorization)
+
+
+def _in_name(parts: Services, body: str, authorization: SecretStr | None) -> str:
+    """Hash a body with its sender where tokens are passed on: who is anonymous here is not so at an instance."""
+    if authorization is None or not parts.settings.passes_tokens:
+        return body
+    return fingerprint(body, parts.federation.tokens.mark(authorization))
 
 
 def wish(record: TaskRecord) -> tuple[str, str]:
@@ -201,9 +209,12 @@ def _with_token(parts: Services, record: TaskRecord, authorization: SecretStr | 
 def _store(parts: Services, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> str:
     """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
     # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
-    if task_id == record.id or parts.tasks.get(task_id, head=True) is None:
-        record = possible(parts, record, task_id, authorization)
-    record = on_its_way(parts, replace(record, id=task_id))
+    repeat = task_id != record.id and parts.tasks.get(task_id, head=True) is not None
+    record = replace(record, id=task_id)
+    if not repeat:
+        record = possible(parts, record, authorization)
+        keep_token(parts, record, authorization)
+    record = on_its_way(parts, record)
     stored = parts.tasks.create(record)
     if record.enqueued_until is not None:
         parts.runner.submit(DISPATCH, stored.id)
@@ -211,8 +222,8 @@ def _store(parts: Services, record: TaskRecord, task_id: str, authorization: Sec
     return stored.id
 
 
-def possible(parts: Services, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> TaskRecord:
-    """Check whether the task can be run by the instances known now; return it as it is to be stored as `task_id`.
+def possible(parts: Services, record: TaskRecord, authorization: SecretStr | None) -> TaskRecord:
+    """Check whether the task can be run by the instances known now; return it as it is to be stored.
 
     Raises:
         Problem: 400, it asks for instances that are not known, or none can ever run it.
@@ -221,9 +232,14 @@ def possible(parts: Services, record: TaskRecord, task_id: str, authorization: S
     reasons = parts.planner.impossible(record)
     if reasons:
         raise Problem(400, "no instance can ever run this task: " + "; ".join(reasons))
-    if authorization is not None and TOKEN_UNTIL in record.preference:
-        parts.federation.tokens.keep(task_id, authorization)  # first of all: the task may be dispatched at once
     return record
+
+
+def keep_token(parts: Services, record: TaskRecord, authorization: SecretStr | None) -> None:
+    """Keep the caller's token of a `possible` task; before the task is stored, as it may be dispatched at once."""
+    if authorization is not None and TOKEN_UNTIL in record.preference:
+        tokens, tasks = parts.federation.tokens, parts.tasks
+        tokens.keep(record.id, authorization, lambda: tasks.get(record.id, head=True) is not None)
 
 
 def on_its_way(parts: Services, record: TaskRecord) -> TaskRecord:

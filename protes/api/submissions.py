@@ -9,7 +9,16 @@ from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, ids_for_key
 from protes.api.problems import Problem
 from protes.api.services import Services
-from protes.api.submission import DISPATCH, Submission, described, gateways_passed, on_its_way, possible, wish
+from protes.api.submission import (
+    DISPATCH,
+    Submission,
+    described,
+    gateways_passed,
+    keep_token,
+    on_its_way,
+    possible,
+    wish,
+)
 from protes.store.records import TaskRecord
 
 _Result = TypeVar("_Result")
@@ -38,10 +47,13 @@ def submit_many(
         Problem: 422 where the key was used for other tasks; 503 where the store does not keep up.
     """
     items = [_either(partial(_item, parts, caller, each)) for each in submissions]
+    ids = _ids(parts, caller, items, key)
+    # Planning hundreds of tasks takes a while, and nobody's place.
+    outcomes = _checked(parts, items, ids)
     with parts.intake.place():
-        records = _stored(parts, _checked(parts, caller, items, key))
+        results = _stored(parts, outcomes)
     parts.waiting.nudge()
-    return records
+    return results
 
 
 def _item(parts: Services, caller: Caller, submission: Submission | Problem) -> _Item:
@@ -51,33 +63,45 @@ def _item(parts: Services, caller: Caller, submission: Submission | Problem) -> 
     return _Item(submission, described(parts, caller, submission, via))
 
 
-def _checked(
-    parts: Services, caller: Caller, items: Sequence[_Item | Problem], key: str | None
-) -> list[TaskRecord | Problem]:
-    """Give each task its id: its own, or that of an earlier request with this key; check those that are new."""
-    ids = own = [each.record.id for each in items if isinstance(each, _Item)]
-    if key is not None:
-        ids = [*ids_for_key(parts.records, parts.clock, caller.subject, key, _fingerprint(items), own)]
+def _ids(parts: Services, caller: Caller, items: Sequence[_Item | Problem], key: str | None) -> Sequence[str]:
+    """Return the id of each task that is right: its own, or that of an earlier request with this key."""
+    own = [item.record.id for item in _right(items)]
+    if key is None:
+        return own
+    with parts.intake.place():
+        return ids_for_key(parts.records, parts.clock, caller.subject, key, _fingerprint(items), own)
+
+
+def _checked(parts: Services, items: Sequence[_Item | Problem], ids: Sequence[str]) -> list[_Item | Problem]:
+    """Give each task its id, and check those that are new."""
     # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
-    stored = parts.tasks.versions(ids) if ids != own else {}
+    repeated = any(item.record.id != task_id for item, task_id in zip(_right(items), ids, strict=True))
+    stored = parts.tasks.versions(ids) if repeated else {}
     given = iter(ids)
 
-    def checked(item: _Item, task_id: str) -> TaskRecord:
-        record = item.record
+    def checked(item: _Item, task_id: str) -> _Item:
+        record = replace(item.record, id=task_id)
         if task_id not in stored:
-            record = possible(parts, record, task_id, item.submission.authorization)
-        return on_its_way(parts, replace(record, id=task_id))
+            record = possible(parts, record, item.submission.authorization)
+        return replace(item, record=on_its_way(parts, record))
 
     return [each if isinstance(each, Problem) else _either(partial(checked, each, next(given))) for each in items]
 
 
-def _stored(parts: Services, outcomes: Sequence[TaskRecord | Problem]) -> list[str | Problem]:
-    records = [each for each in outcomes if isinstance(each, TaskRecord)]
+def _right(items: Sequence[_Item | Problem]) -> list[_Item]:
+    return [each for each in items if isinstance(each, _Item)]
+
+
+def _stored(parts: Services, items: Sequence[_Item | Problem]) -> list[str | Problem]:
+    right = _right(items)
+    for item in right:
+        keep_token(parts, item.record, item.submission.authorization)
+    records = [item.record for item in right]
     parts.tasks.create_many(records)
     for record in records:
         if record.enqueued_until is not None:
             parts.runner.submit(DISPATCH, record.id)
-    return [each if isinstance(each, Problem) else each.id for each in outcomes]
+    return [each if isinstance(each, Problem) else each.record.id for each in items]
 
 
 def _fingerprint(items: Sequence[_Item | Problem]) -> str:

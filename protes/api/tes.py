@@ -23,7 +23,7 @@ from protes.api.service_info import legacy, service_info
 from protes.api.services import Services, caller, eyes, services
 from protes.api.submission import DISPATCH, submit
 from protes.api.views import View
-from protes.store.records import TaskQuery
+from protes.store.records import TaskQuery, TaskRecord
 from protes.tes.states import State
 
 _LARGEST_PAGE = 2047
@@ -128,9 +128,20 @@ def _one(parts: Services, caller: Caller, task_id: str, interested: bool, head: 
     if record is None or not caller_may_see(caller, record.owner):
         raise Problem(404, "id: there is no task with this id")
     if interested and not record.state.finished:
-        live = record.live_attempt
-        parts.interest.mark(record.id, live.instance_url if live is not None else None)
+        _mark(parts, record, head)
     return Page((record,))
+
+
+def _mark(parts: Services, record: TaskRecord, head: bool) -> None:
+    """Have a task looked after sooner, and the instance where it runs, which a head does not tell."""
+    if head:
+        whole = parts.tasks.get(record.id) if parts.interest.asks_where(record.id, record.version) else None
+        if whole is None:
+            parts.interest.mark(record.id)
+            return
+        record = whole
+    live = record.live_attempt
+    parts.interest.mark(record.id, live.instance_url if live is not None else None, version=record.version)
 
 
 def _page(parts: Services, query: TaskQuery, heads: bool) -> Page:

@@ -19,8 +19,13 @@ logger = logging.getLogger(__name__)
 
 _SHARE = 4
 _FIRST_PAUSE_SECONDS = 0.02
+"""Between two looks at the store at least, whatever happens."""
 _LAST_PAUSE_SECONDS = 0.25
 _GROWTH = 1.5
+_SIT_SECONDS = 5.0
+"""A waiter looks itself so often, which shows that somebody is still interested in the task."""
+_OTHERS_SECONDS = 1.0
+"""And so often where tasks may come that nobody watches yet."""
 
 Look = Callable[[], Mapping[str, int] | None]
 """Reads tasks: None where the waiter has what it came for, else the versions of the tasks as it saw them."""
@@ -57,6 +62,11 @@ class WaitingRoom:
         self._closed = False
 
     @property
+    def places(self) -> int:
+        """How many requests may wait at once."""
+        return self._places
+
+    @property
     def taken(self) -> int:
         """How many requests wait."""
         with self._lock:
@@ -80,19 +90,28 @@ class WaitingRoom:
         """Wait until `look` is satisfied, `seconds` have passed, or the room closes.
 
         Args:
-            look: is called in this thread, first at once, and then whenever one of the tasks that it saw has changed.
+            look: is called in this thread, first at once, then whenever one of the tasks that it saw has changed, and
+                every few seconds.
             seconds: how long to wait at most.
-            others: it looks for tasks that it may not know yet, too: call it at the room's pace.
+            others: it looks for tasks that it may not know yet, too: call it about once a second, and hardly more often
+                however much changes.
 
         Raises:
             Exception: what `look` raised.
         """
         until = self._clock.monotonic() + seconds
+        longest, woken_at, new = _OTHERS_SECONDS if others else _SIT_SECONDS, float("-inf"), True
         while (seen := look()) is not None:
-            left = until - self._clock.monotonic()
-            if left <= 0 or self._closed:
+            now = self._clock.monotonic()
+            if until <= now or self._closed:
                 return
-            self._sit(_Seat(seen), min(left, _LAST_PAUSE_SECONDS) if others else left)
+            woken = self._sit(_Seat(seen), min(until - now, longest), new)
+            new = False
+            if others and woken:
+                # A page of many busy tasks changes all the time, and is much to read.
+                now = self._clock.monotonic()
+                self._sit(_Seat({}), min(until, woken_at + _OTHERS_SECONDS) - now, new)
+                woken_at = self._clock.monotonic()
 
     def nudge(self) -> None:
         """Have the room look at once: something has changed in this process."""
@@ -103,29 +122,45 @@ class WaitingRoom:
         self._closed = True
         self._look_now.set()
 
-    def _sit(self, seat: _Seat, seconds: float) -> None:
+    def _sit(self, seat: _Seat, seconds: float, new: bool) -> bool:
+        """Wait to be woken, and return whether that was; for a `new` waiter the room looks at once."""
+        if seconds <= 0:
+            return False
         with self._lock:
             self._seats.add(seat)
-            first, self._watching = not self._watching, True
-        if first:
-            threading.Thread(target=self._watch, name="protes-waiting", daemon=True).start()
-        self._look_now.set()
         try:
-            self._clock.wait(seat.woken, seconds)
+            self._have_watched()
+            if new:
+                self._look_now.set()
+            return self._clock.wait(seat.woken, seconds)
         finally:
             with self._lock:
                 self._seats.discard(seat)
 
+    def _have_watched(self) -> None:
+        """Start the room's thread where there is none."""
+        with self._lock:
+            if self._watching:
+                return
+            self._watching = True
+        try:
+            threading.Thread(target=self._watch, name="protes-waiting", daemon=True).start()
+        except RuntimeError as error:
+            with self._lock:
+                self._watching = False
+            # Who waits looks itself now and then, and tries again.
+            logger.warning("tasks that are waited for cannot be watched: %s", error)
+
     def _watch(self) -> None:
         """Look again and again, less often while nothing happens, until nobody waits."""
-        pause = _FIRST_PAUSE_SECONDS
+        pause, never = _FIRST_PAUSE_SECONDS, threading.Event()
         try:
             while seats := self._occupied():
                 changed = self._wake(seats)
-                if self._clock.wait(self._look_now, pause):
-                    self._look_now.clear()
-                    changed = True
-                pause = _FIRST_PAUSE_SECONDS if changed else min(pause * _GROWTH, _LAST_PAUSE_SECONDS)
+                self._clock.wait(never, _FIRST_PAUSE_SECONDS)
+                nudged = self._clock.wait(self._look_now, pause - _FIRST_PAUSE_SECONDS)
+                self._look_now.clear()
+                pause = _FIRST_PAUSE_SECONDS if changed or nudged else min(pause * _GROWTH, _LAST_PAUSE_SECONDS)
         except BaseException:
             with self._lock:
                 self._watching = False  # or nobody would be woken any more

@@ -13,8 +13,9 @@ from protes.config.settings import Settings
 _HEAD = """# Settings
 
 Settings stand in the section `custom` of a YAML file in FOCA's layout (`protes serve --config FILE`). An environment
-variable wins over the file; its value is read as YAML. Lists are set as a whole. Unknown settings are refused. This
-page is made from the code: `python -m protes.config.document > docs/settings.md`.
+variable wins over the file; its value is read as YAML, but for secrets, which are taken as they are. Lists are set as a
+whole. Unknown settings are refused. This page is made by
+`python -m protes.config.document > docs/settings.md`.
 """
 
 

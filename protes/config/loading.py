@@ -1,18 +1,19 @@
 """Read the configuration: defaults < files < environment < command line (DESIGN.md section 5).
 
 Files have FOCA's layout; ours is the section `custom`. An environment variable `PROTES_SERVER__PORT=9000` sets
-`custom.server.port`; its value is read as YAML.
+`custom.server.port`; its value is read as YAML, but for secrets, which are taken as they are.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from foca.config.config_parser import ConfigParser, deep_merge
 from foca.models.config import Config
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from protes.config.instances import Credentials
 from protes.config.keys import read_keys
@@ -77,23 +78,37 @@ def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Map
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Turn `PROTES_A__B=value` into `{"a": {"b": value}}`.
+    """Turn `PROTES_A__B=value` into `{"a": {"b": value}}`; a secret is the value itself, without spaces around it.
 
     Raises:
-        ConfigError: a value is not YAML.
+        ConfigError: a value that is no secret is not YAML.
     """
     settings: dict[str, Any] = {}
     for name in sorted(environ):
         if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_SETTINGS:
             continue
+        path = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         try:
-            value: Any = yaml.safe_load(environ[name])
+            value: Any = (environ[name].strip() or None) if _is_secret(path) else yaml.safe_load(environ[name])
         except yaml.YAMLError:
             raise ConfigError(f"{name}: the value of this environment variable is not YAML") from None
-        for part in reversed(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")):
+        for part in reversed(path):
             value = {part: value}
         settings = deep_merge(settings, value)
     return settings
+
+
+def _is_secret(path: Sequence[str]) -> bool:
+    """Tell whether a setting is one secret: read as YAML, some of them would be a number, or end at a `#`."""
+    kinds: tuple[Any, ...] = (Settings,)
+    for part in path:
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        field = next((model.model_fields[part] for model in models if part in model.model_fields), None)
+        if field is None:
+            return False
+        union = get_origin(field.annotation) in (Union, UnionType)
+        kinds = get_args(field.annotation) if union else (field.annotation,)
+    return SecretStr in kinds
 
 
 def read_secret(credentials: Credentials, environ: Mapping[str, str], where: str) -> SecretStr | None:

@@ -56,16 +56,19 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to bind to; loopback unless said otherwise.")
     port: int = Field(8080, ge=0, le=65535, description="Port to bind to; 0 takes any free one.")
-    threads: int = Field(16, ge=1, le=512, description="Request threads per worker process.")
+    threads: int = Field(32, ge=1, le=512, description="Request threads per worker process.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; more than one needs a store on disk.")
     longest_wait_seconds: int = Field(
         30, ge=1, le=600, description="Longest time a request may wait for a change (`Prefer: wait`)."
     )
     writes_at_once: int | None = Field(
-        None, ge=1, description="Requests that write to the store at once; half of `threads` where it is not set."
+        None,
+        ge=1,
+        description="Requests that write to the store at once, as far as a thread is left to others; half of `threads` "
+        "where it is not set.",
     )
     write_patience_seconds: Seconds = Field(
-        0.5,
+        5.0,
         description="One more waits this long for its turn, and not at all while the store got nothing done for this "
         "long; then it is answered 503.",
     )
@@ -144,7 +147,7 @@ class DispatchSettings(Section):
 class RelaySettings(Section):
     """Bringing state and logs back."""
 
-    first_poll_seconds: Seconds = Field(0.5, description="Poll interval of a young task.")
+    first_poll_seconds: Seconds = Field(0.25, description="Poll interval of a young task.")
     last_poll_seconds: Seconds = Field(30.0, description="Longest poll interval of an instance with active tasks.")
     growth: float = Field(0.1, gt=0, le=1, description="The interval is this share of the youngest task's age.")
     read_poll_seconds: Seconds = Field(

@@ -14,10 +14,11 @@ from protes.store.protocols import TaskStore
 from protes.store.records import Attempt, Phase, TaskRecord
 from protes.tes.build import build_request, marker
 from protes.tes.client import InstanceClient
-from protes.tes.errors import DownstreamError, Refused, TokenEnded, is_loop
+from protes.tes.errors import DownstreamError, Refused, TokenEnded, TokenUnreadable, is_loop
 
 logger = logging.getLogger(__name__)
 
+_FORBIDDEN = 403
 # An instance that answers these refuses the gateway, or the place, not the task.
 _NOT_THE_TASK = frozenset({401, 403, 404, 405, 408, 429})
 
@@ -92,17 +93,25 @@ class Forwarder:
             preference=record.preference,
             url_credentials=offer.instance.settings.url_credentials,
         )
+        try:
+            client.try_token(marker(record.id, intended.n), self._settings.send_within_seconds / 2)
+        except DownstreamError as error:
+            return self._saved(record, token, self._failed(record, intended, offer.instance, error))
         # Last of all before the POST: what fails until here leaves nothing to be settled.
         self._tasks.save_attempt(record.id, token, intended, self._clock.now())
         try:
-            instance_task_id = client.create(document, started + self._settings.send_within_seconds, gateways)
+            send_until = started + self._settings.send_within_seconds
+            instance_task_id = client.create(document, send_until, gateways, intended.deadline)
         except DownstreamError as error:
             after = self._failed(record, intended, offer.instance, error)
         else:
             self._federation.health.succeeded(intended.instance_url, in_flight=offer.instance.in_flight)
             after = replace(intended, phase=Phase.ACCEPTED, instance_task_id=instance_task_id)
-        self._tasks.save_attempt(record.id, token, after, self._clock.now())
-        return after
+        return self._saved(record, token, after)
+
+    def _saved(self, record: TaskRecord, token: str, attempt: Attempt) -> Attempt:
+        self._tasks.save_attempt(record.id, token, attempt, self._clock.now())
+        return attempt
 
     def _intend(self, record: TaskRecord, plan: Plan, offer: PlannedOffer, client: InstanceClient) -> Attempt:
         now = self._clock.now()
@@ -114,6 +123,7 @@ class Forwarder:
             phase=Phase.INTENDED,
             intended_at=now,
             deadline=now + timedelta(seconds=self._settings.send_within_seconds),
+            identity=client.identity,
             metadata=self._planner.metadata(record, plan, offer),
         )
 
@@ -122,12 +132,14 @@ class Forwarder:
             self._federation.health.succeeded(attempt.instance_url)  # nothing is wrong with it
         else:
             self._federation.health.failed(attempt.instance_url, error, in_flight=instance.in_flight)
-            if not isinstance(error, TokenEnded):
+            if not isinstance(error, TokenEnded | TokenUnreadable):
                 self._federation.forget_view()
         message = f"{instance.id}: {error.text}"
         logger.info("task %s attempt %d: %s", record.id, attempt.n, message)
         if error.ambiguous:
             return replace(attempt, phase=Phase.UNKNOWN, closed_at=self._clock.now(), message=message)
         refused = is_loop(error) or isinstance(error, TokenEnded)
-        refused = refused or (isinstance(error, Refused) and error.status not in _NOT_THE_TASK)
+        if isinstance(error, Refused):
+            # A caller who is not allowed in will not be so by asking again, as the gateway might.
+            refused = error.status not in _NOT_THE_TASK or (error.in_callers_name and error.status == _FORBIDDEN)
         return replace(attempt, phase=Phase.REJECTED, message=message, refused=refused)

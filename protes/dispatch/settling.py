@@ -13,9 +13,10 @@ from protes.store.orphans import Orphans
 from protes.store.protocols import TaskStore
 from protes.store.records import UNSETTLED, Attempt, Phase, TaskRecord
 from protes.tes.build import marker
-from protes.tes.client import Absent, CannotTell, Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects.base import Dialect
 from protes.tes.errors import DownstreamError
+from protes.tes.finding import Absent, CannotTell, Found
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,18 @@ class Settler:
         federation: Federation,
         orphans: Orphans,
         clock: Clock,
+        sightings: Sightings | None = None,
     ) -> None:
-        """Settle with the federation's clients; what is given up goes to `orphans`."""
+        """Settle with the federation's clients; what is given up goes to `orphans`.
+
+        `sightings` are shared by settlers that follow each other in one process; by default they are this one's own.
+        """
         self._settings = settings
         self._tasks = tasks
         self._federation = federation
         self._orphans = orphans
         self._clock = clock
-        self._sightings = Sightings(clock)
+        self._sightings = sightings or Sightings(clock)
 
     def settle(self, record: TaskRecord, token: str, attempt: Attempt) -> tuple[Attempt, Outcome]:
         """Look once.
@@ -91,6 +96,8 @@ class Settler:
             self._federation.health.failed(attempt.instance_url, error, reading=True)
             return CannotTell(error.text)
         self._federation.health.succeeded(attempt.instance_url, reading=True)
+        if isinstance(found, Absent) and client.is_another(attempt.identity):
+            return CannotTell("the instance knows the gateway under other credentials than when the task was sent")
         return found
 
     def _adopt(

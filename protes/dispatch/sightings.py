@@ -1,12 +1,11 @@
 """How long this process has seen attempts unsettled, by the clock that never jumps."""
 
 import threading
-from collections import OrderedDict
 
 from protes.clock import Clock
 
 MOST = 50_000
-"""Attempts remembered; of one that is forgotten the time begins anew, which delays and does no harm."""
+"""Attempts remembered; of one that has no room the time does not begin, which delays and does no harm."""
 
 
 class Sightings:
@@ -20,16 +19,20 @@ class Sightings:
     def __init__(self, clock: Clock) -> None:
         """Start with nothing seen."""
         self._clock = clock
-        self._first: OrderedDict[tuple[str, int], float] = OrderedDict()
+        self._first: dict[tuple[str, int], float] = {}
         self._lock = threading.Lock()
 
     def see(self, task_id: str, n: int) -> float:
-        """Return for how many seconds attempt `n` of a task has been seen; 0 the first time."""
+        """Return for how many seconds attempt `n` of a task has been seen; 0 at first, and while there is no room.
+
+        None makes room for another: where more than `MOST` are looked at in turn, each would be forgotten before its
+        next look, and none ever settled.
+        """
         now = self._clock.monotonic()
         with self._lock:
-            first = self._first.setdefault((task_id, n), now)
-            if len(self._first) > MOST:
-                self._first.popitem(last=False)
+            first = self._first.get((task_id, n), now)
+            if len(self._first) < MOST:
+                self._first.setdefault((task_id, n), first)
         return now - first
 
     def forget(self, task_id: str, n: int) -> None:

@@ -1,5 +1,7 @@
 """One pooled client per instance, made when first needed and closed with the federation."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +20,7 @@ from protes.tes.timeouts import Timeouts
 from protes.tes.transport import Transport
 
 _MOST_ANSWER_BYTES = 64 * 1024 * 1024
+_IDENTITY_CHARACTERS = 16
 NO_CREDENTIALS = CredentialSettings()
 
 
@@ -76,6 +79,7 @@ class Clients:
                     made_of,
                     self._clock,
                     tail_bytes=self._settings.relay.log_tail_bytes,
+                    identity=_identity(self._ways[base_url][0].credentials),
                 )
                 self._clients[base_url, dialect] = client
             return client
@@ -140,3 +144,19 @@ class Clients:
             return self._left[instance.key]
         way = _Way(settings.credentials, settings.verify_tls, instance.guarded)
         return way, self._credentials[settings.credentials]
+
+
+def _identity(credentials: CredentialSettings) -> str:
+    """Name whom an instance takes the gateway for, as far as settings tell, without telling who that is.
+
+    What is renewed under the same name, such as the content of a file, leaves the identity as it is.
+    """
+    if credentials.type in ("none", "pass_through"):
+        return "caller" if credentials.type == "pass_through" else "none"
+    by_name = {
+        "basic": (credentials.username,),
+        "bearer": (credentials.secret_env, credentials.secret_file),
+        "oauth2": (credentials.tenant, credentials.token_url, credentials.client_id),
+    }
+    text = json.dumps([credentials.type, *by_name[credentials.type]])
+    return hashlib.sha256(text.encode()).hexdigest()[:_IDENTITY_CHARACTERS]

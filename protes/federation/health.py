@@ -19,7 +19,17 @@ from protes.federation.health_codec import condition_from_json, condition_to_jso
 from protes.federation.health_rules import Condition, after_answer, after_failure
 from protes.federation.known import Ejection, InstanceHealth
 from protes.store.protocols import Conflict, Records, Stored, StoreError
-from protes.tes.errors import DownstreamError, NotSent, Refused, ServerFault, TaskMissing, TokenEnded
+from protes.tes.errors import (
+    BadAnswer,
+    DownstreamError,
+    NotSent,
+    Refused,
+    ServerFault,
+    TaskMissing,
+    Throttled,
+    TokenEnded,
+    TokenUnreadable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +93,11 @@ class Health:
         if isinstance(error, Refused | TaskMissing):
             self.succeeded(base_url, reading=reading)
             return
-        if isinstance(error, NotSent | TokenEnded):
-            return  # neither says anything of the instance
-        if isinstance(error, ServerFault) and error.in_callers_name:
-            # Some answer 500 to a bad token (DIALECTS.md 2.7): nobody's token must take an instance from others.
+        if isinstance(error, NotSent | TokenEnded | TokenUnreadable):
+            return  # none of them says anything of the instance
+        if isinstance(error, ServerFault | Throttled | BadAnswer) and error.in_callers_name:
+            # Some answer 500 or a page for logging in to a bad token (DIALECTS.md 2.7), and some count requests by
+            # caller: nobody's token must take an instance from others.
             return
         with self._lock:
             self._doubted.add(base_url)

@@ -81,7 +81,7 @@ class Collecting:
 
     def _take_tree(self, path: str, source: Path, url: str) -> Iterator[dict[str, str]]:
         self._make_folder(url)
-        for relative, real in tree(source, self._follow):
+        for relative, real in tree(source, self._workspace.follow):
             if real.is_dir():
                 self._make_folder(urls.below(url, relative))
             else:
@@ -90,14 +90,6 @@ class Collecting:
     def _make_folder(self, url: str) -> None:
         if urls.scheme_of(url) == "file":
             self._roots.check(urls.file_path(url)).mkdir(parents=True, exist_ok=True)
-
-    def _follow(self, place: Path) -> Path:
-        """Return where an entry of a folder really is: links mean what they mean to the task."""
-        if not place.is_symlink() or not place.is_relative_to(self._workspace.root):
-            return place
-        if not self._workspace.private_root:
-            return place.resolve()
-        return self._workspace.locate(f"/{place.relative_to(self._workspace.root)}")
 
     def _store(self, path: str, source: Path, url: str) -> dict[str, str]:
         self._go_on()

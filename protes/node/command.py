@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             raise _UsageError(
                 f"at {args.host} others could run commands on this machine: give a --token-file, or --open to let them"
             )
+        _check_shared(settings)
         run_node(settings, args.host, args.port)
     except (_UsageError, PortTaken) as error:
         sys.stderr.write(f"protes node: {error}\n")
@@ -76,6 +77,18 @@ def _settings(args: argparse.Namespace) -> NodeSettings:
         allowed_hosts=tuple(args.allowed_host),
         path_mode=args.path_mode,
     )
+
+
+def _check_shared(settings: NodeSettings) -> None:
+    """Refuse to share what tasks must not write: the root folder, and the node's own with other tasks' files in it."""
+    for folder in settings.shared:
+        if folder == Path(folder.anchor):
+            raise _UsageError(f"--shared {folder} would let tasks write everything on this machine: name a folder")
+        if folder.is_relative_to(settings.directory) or settings.directory.is_relative_to(folder):
+            raise _UsageError(
+                f"--shared {folder} and the node's own folder {settings.directory} must not lie in each other: "
+                "give another --directory"
+            )
 
 
 def _read_token(path: Path) -> SecretStr:

@@ -57,10 +57,11 @@ class Staging:
         if stat.S_ISDIR(mode) and kind != "FILE":
             target.mkdir(exist_ok=True)
             for relative, real in tree(source, lambda path: self._roots.check(str(path))):
+                place = self._workspace.follow(target / relative)
                 if real.is_dir():
-                    (target / relative).mkdir(exist_ok=True)
+                    place.mkdir(exist_ok=True)
                 else:
-                    copy_file(real, target / relative, self._go_on)
+                    copy_file(real, place, self._go_on)
             return "DIRECTORY"
         if not stat.S_ISREG(mode) or kind == "DIRECTORY":
             raise TaskFailed(f"{source} is not a {'folder' if kind == 'DIRECTORY' else 'regular file'}")

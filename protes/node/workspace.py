@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from protes.node.errors import TaskFailed
 from protes.node.layout import FRESH, SYSTEM, plan
 from protes.node.paths import PathMap, ancestors, clean, fixed_folder, is_pattern, within
 from protes.node.settings import PathMode
@@ -37,7 +38,18 @@ class Workspace(Protocol):
         """Make the folders that every task has."""
 
     def locate(self, path: str) -> Path:
-        """Return where a path of the task is on this machine, symbolic links followed as the task sees them."""
+        """Return where a path of the task is on this machine, symbolic links followed as the task sees them.
+
+        Raises:
+            TaskFailed: it is in a shared folder, and a symbolic link leads out of it.
+        """
+
+    def follow(self, place: Path) -> Path:
+        """Return where an entry of one of the task's folders really is: links mean what they mean to the task.
+
+        Raises:
+            TaskFailed: as for `locate`.
+        """
 
     def text(self, text: str) -> str:
         """Return a command argument or the value of a variable as the command must get it."""
@@ -141,7 +153,8 @@ class _PrivateRoot:
                 continue
             here = f"{done}/{part}"
             if here in self._layout.binds:
-                return Path(here, *reversed(left))
+                place = Path(here, *reversed(left))
+                return _in_shared(place, self.writable) if here in self.writable else place
             try:
                 target = self._at(here).readlink()
             except OSError:
@@ -153,6 +166,11 @@ class _PrivateRoot:
             done = "" if target.is_absolute() else done
             left += str(target).split("/")[::-1]
         return self._at(done or "/")
+
+    def follow(self, place: Path) -> Path:
+        if place.is_symlink() and place.is_relative_to(self.root):
+            return self.locate(f"/{place.relative_to(self.root)}")
+        return _in_shared(place, self.writable) if within(str(place), self.writable) else place
 
     def text(self, text: str) -> str:
         return text
@@ -189,7 +207,13 @@ class _Mapped:
         (self.root / "tmp").mkdir(parents=True)
 
     def locate(self, path: str) -> Path:
-        return Path(self._map.path(clean(path)))
+        place = self._map.path(clean(path))
+        return _in_shared(Path(place), self._shared) if within(place, self._shared) else Path(place)
+
+    def follow(self, place: Path) -> Path:
+        if place.is_symlink() and place.is_relative_to(self.root):
+            return place.resolve()
+        return _in_shared(place, self._shared) if within(str(place), self._shared) else place
 
     def text(self, text: str) -> str:
         return self._map.text(text)
@@ -203,6 +227,17 @@ class _Mapped:
 
     def is_hosts(self, path: str) -> bool:
         return self._map.path(clean(path)) == clean(path) and not within(clean(path), self._shared)
+
+
+def _in_shared(place: Path, shared: Collection[str]) -> Path:
+    """Return where a path in a shared folder really is. Tasks and others can put links there.
+
+    For the sake of a link the node writes nothing, and hands out nothing, that is not shared.
+    """
+    real = Path(os.path.realpath(place))
+    if not any(real.is_relative_to(os.path.realpath(folder)) for folder in shared):
+        raise TaskFailed(f"{place} leads out of the shared folder by a symbolic link")
+    return real
 
 
 def matches(workspace: Workspace, pattern: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from protes.store.protocols import TaskStore
 from protes.store.records import NOT_STARTED, Attempt, Followed, TaskRecord, Transition
 from protes.tes.client import InstanceClient
 from protes.tes.dialects.base import Dialect, View
-from protes.tes.errors import DownstreamError, TaskMissing, TokenEnded
+from protes.tes.errors import DownstreamError, TaskMissing, TokenEnded, TokenRefused, TokenUnreadable
 from protes.tes.read import SeenTask
 from protes.tes.states import State
 
@@ -77,6 +77,8 @@ class Looker:
         self._clock = clock
         self._stuck_after_seconds = stuck_after_seconds
         self._complete = complete
+        # Tasks whose `missing_since` says no more than that nobody could tell; a hint that is lost with the process.
+        self._patient: set[str] = set()
 
     def look(self, client: InstanceClient, wanted: Wanted, base_url: str) -> Outcome:
         """Ask for a task, and for its logs if it has ended."""
@@ -84,14 +86,19 @@ class Looker:
         try:
             changes.extend(self._judged(client, wanted))
         except TaskMissing:
-            changes.extend(self._missing(wanted.followed, missing))
-        except TokenEnded:
-            changes.extend(self._missing(wanted.followed, barred))
+            changes.extend(self._missing(client, wanted.followed, missing))
+        except TokenEnded as error:
+            outage = isinstance(error, TokenRefused)
+            changes.extend(self._missing(client, wanted.followed, barred, outage=outage))
             return Outcome(tuple(changes))
+        except TokenUnreadable:
+            return Outcome(tuple(changes))  # another process may be able to, or this one with its next configuration
         except DownstreamError as error:
             self._health.failed(base_url, error, reading=True)
             logger.info("looking at task %s at %s failed: %s", wanted.followed.task_id, base_url, error.text)
             return Outcome(tuple(changes), error)
+        else:
+            self._patient.discard(wanted.followed.task_id)
         self._health.succeeded(base_url, reading=True)
         return Outcome(tuple(changes))
 
@@ -148,11 +155,27 @@ class Looker:
             ended = final(record, attempt, seen, client.dialect)
             yield self.over(record, attempt, ended) if ended.again else ended
 
-    def _missing(self, followed: Followed, judge: Callable[..., Transition]) -> Iterator[Transition]:
+    def _missing(
+        self, client: InstanceClient, followed: Followed, judge: Callable[..., Transition], *, outage: bool = False
+    ) -> Iterator[Transition]:
+        """Yield what an answer means that shows no task.
+
+        It is taken as patiently as silence where it may be due to who asks: where the instance refuses a token that
+        should still be good, and where it has the task from another identity than the one that it is asked by now.
+        """
         record, attempt = self._of(followed)
-        if record is not None and attempt is not None:
-            gone = judge(record, attempt, self._clock.now(), self._settings.missing_after_seconds)
-            yield self.over(record, attempt, gone) if gone.finished else gone
+        if record is None or attempt is None:
+            return
+        if outage or client.is_another(attempt.identity):
+            patience = self._settings.lost_after_seconds
+            self._patient.add(followed.task_id)
+        else:
+            patience = self._settings.missing_after_seconds
+            if followed.task_id in self._patient:
+                self._patient.discard(followed.task_id)
+                attempt = replace(attempt, missing_since=None)  # only now is it really missing
+        gone = judge(record, attempt, self._clock.now(), patience)
+        yield self.over(record, attempt, gone) if gone.finished else gone
 
     def _of(self, followed: Followed) -> tuple[TaskRecord | None, Attempt | None]:
         """Return the task and the attempt, if it is still what is followed."""

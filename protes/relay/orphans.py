@@ -8,8 +8,9 @@ from protes.store.orphans import Orphan, Orphans
 from protes.store.protocols import TaskStore
 from protes.store.records import LIVE, Attempt
 from protes.tes.build import marker
-from protes.tes.client import Found, InstanceClient
-from protes.tes.errors import DownstreamError, TaskMissing, TokenEnded
+from protes.tes.client import InstanceClient
+from protes.tes.errors import DownstreamError, TaskMissing, TokenEnded, TokenUnreadable
+from protes.tes.finding import Found
 from protes.tes.states import State
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,8 @@ class OrphanWatch:
                 continue
             try:
                 working += self._look_for(orphan)
-            except TokenEnded:
-                continue  # nothing can be asked about it any more, and nothing is wrong with its instance
+            except (TokenEnded, TokenUnreadable):
+                continue  # nothing can be asked about it, or not here and now, and nothing is wrong with its instance
             except DownstreamError as error:
                 failing.add(orphan.instance_url)
                 logger.info("looking for orphan %s failed: %s", orphan.key, error.text)
@@ -88,5 +89,6 @@ class OrphanWatch:
             client.cancel(copy)
         except TaskMissing:
             # Many instances forget what has ended; what was never seen to end may come back.
-            return attempt is not None and attempt.state.finished
+            # It may also be hidden from who asks under other credentials.
+            return attempt is not None and attempt.state.finished and not client.is_another(attempt.identity)
         return None

@@ -5,7 +5,7 @@ of logs that wait to be stored.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -200,15 +200,24 @@ class Pass:
         return handed < len(wanted) and selection.urgent(handed)
 
     def _take(self, outcomes: Iterator[Outcome], count: int) -> None:
-        """Store what came; give up where the instance fails several times in a row, or always, or does not answer."""
-        failures = 0
+        """Store what came; give up where the instance fails several times in a row, or always, or does not answer.
+
+        What it answers to one caller's token may be different for the next one's: then only "always" counts.
+        """
+        failures = in_callers_names = 0
         for outcome in outcomes:
             for change in outcome.changes:
                 self._add(change)
-            failures = failures + 1 if outcome.error is not None else 0
-            silent = isinstance(outcome.error, TimedOut | Unreachable | Throttled)
+            error = outcome.error
+            if error is not None and error.in_callers_name:
+                in_callers_names += 1
+                if in_callers_names == count:
+                    check(error)
+                continue
+            failures = failures + 1 if error is not None else 0
+            silent = isinstance(error, TimedOut | Unreachable | Throttled)
             if silent or failures >= min(_MOST_FAILURES, count):
-                check(outcome.error)
+                check(error)
 
     # The store
 
@@ -226,6 +235,16 @@ class Pass:
 
 
 def _size(change: Transition) -> int:
-    """Return about how many bytes of texts wait to be stored."""
-    executors = (change.log or {}).get("logs") or ()
-    return sum(len(each.get(name) or "") for each in executors for name in ("stdout", "stderr"))
+    """Return about how many bytes of texts wait to be stored: all that an instance may have written there."""
+    size = sum(map(len, change.system_logs))
+    waiting: list[object] = [change.log]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            size += len(each)
+        elif isinstance(each, Mapping):
+            size += sum(map(len, each))
+            waiting.extend(each.values())
+        elif isinstance(each, Sequence):
+            waiting.extend(each)
+    return size

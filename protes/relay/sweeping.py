@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 from protes.clock import Clock
 from protes.config.settings import RelaySettings
@@ -12,6 +11,7 @@ from protes.relay.leasing import SweepLeases, SweepLost
 from protes.relay.looking import Complete, Looker, Wanted
 from protes.relay.merging import lost
 from protes.relay.passing import InstanceFailing, Pass, check
+from protes.relay.silence import Silences
 from protes.store.orphans import Orphans
 from protes.store.protocols import Records, TaskStore
 from protes.store.records import TaskRecord, Transition
@@ -46,7 +46,8 @@ class Sweeper:
             federation: the instances.
             orphans: where attempts go that are over though their task, or their instance, may go on.
             clock: the clock.
-            finished: told of tasks that have ended, once they are stored.
+            finished: told of tasks that have ended, once they are stored; best effort: where a batch fails midway, or
+                the process dies, it never hears of those that were stored before.
             stuck_after_seconds: a task that its instance has not started after so long becomes due, so that dispatch
                 may take it back; None: never.
             complete: asked for the logs of tasks that have ended, before they are stored; must be quick, and not raise.
@@ -59,6 +60,7 @@ class Sweeper:
         self._finished = finished
         self._interest = interest
         self._leases = SweepLeases(records, clock)
+        self._silences = Silences(records, clock, settings.lost_after_seconds)
         self._looker = Looker(settings, tasks, federation.health, orphans, clock, stuck_after_seconds, complete)
 
     def sweep(self, base_url: str) -> bool:
@@ -108,12 +110,11 @@ class Sweeper:
                 self._finished(ended)
 
     def _give_up_if_lost(self, base_url: str) -> None:
-        """End the tasks of an instance that has been silent for `relay.lost_after_seconds`."""
-        now = self._clock.now()
-        heard = self._federation.last_heard(base_url)
-        if heard is None or now - heard < timedelta(seconds=self._settings.lost_after_seconds):
+        """End the tasks of an instance that has been asked in vain for `relay.lost_after_seconds`."""
+        silence = self._silences.failed(base_url, self._federation.last_heard(base_url)).total_seconds()
+        if silence < self._settings.lost_after_seconds:
             return
-        line = f"the instance has not answered for {int((now - heard).total_seconds())} s: its tasks are lost"
+        line = f"the instance has not answered for {int(silence)} s: its tasks are lost"
         after: str | None = None
         while page := self._tasks.active(base_url, after, _PAGE):
             attempts = ((record, record.attempts[-1]) for record in page)

@@ -73,7 +73,7 @@ class ApplyingTaskStore(ABC):
         """See `TaskStore.save_attempt`."""
 
         def saved(record: TaskRecord) -> TaskRecord:
-            changes.check_lease(record, token, now)
+            changes.check_lease(record, token, now, attempt.n)
             return changes.with_attempt(record, attempt)
 
         return self._apply_leased(task_id, saved)

@@ -55,6 +55,11 @@ class Orphans:
                 yield Orphan(**stored.value)
             after = page[-1].key
 
+    @staticmethod
+    def has(records: Records, task_id: str, now: datetime) -> bool:
+        """Tell whether any attempt of a task is on the list in `records`."""
+        return bool(records.scan(_KIND, f"{task_id}-", now, limit=1))
+
     def remove(self, orphan: Orphan) -> None:
         """Take one off the list."""
         self._records.delete(_KIND, orphan.key)

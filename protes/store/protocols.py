@@ -101,7 +101,7 @@ class TaskStore(Protocol):
         """Add (`n` is new) or replace (same `n`) an attempt, by `changes.with_attempt`, durably.
 
         Raises:
-            LeaseLost: the token is not the task's, or its lease ended before `now`.
+            LeaseLost: the token is not the task's; or, where `n` is new, its lease ended before `now`.
             changes.CancelRequested: a new attempt for a task that is cancelled or finished.
             ValueError: the attempt would make a second live one, or go back (`changes.with_attempt`).
         """

@@ -71,7 +71,7 @@ class Attempt:
         dialect: name of the dialect it was sent in.
         phase: how far it got.
         intended_at: when INTENDED was stored.
-        deadline: the sender must not send after this; nobody else touches the attempt before.
+        deadline: the sender must not send after this, nor later by the monotonic clock; nobody else relies on it.
         instance_task_id: the id the instance gave.
         state: the last state seen at the instance.
         log: the instance's own `tesTaskLog` (the deciding one), as read, or None.
@@ -86,6 +86,7 @@ class Attempt:
         withdrawn_at: when the gateway wished to take the task back, since it did not start there. Stored before the
             cancellation is pushed; it stays though the task has started in the meantime, so that a cancellation that
             takes effect late is known for the gateway's own.
+        identity: whom the instance took the gateway for (`InstanceClient.identity`); None where that was not noted.
         metadata: what the views add to `logs[].metadata`: flat strings under `protes.`, fixed at dispatch.
     """
 
@@ -108,6 +109,7 @@ class Attempt:
     ended_at: datetime | None = None
     retried: bool = False
     withdrawn_at: datetime | None = None
+    identity: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -3,8 +3,10 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
 
 from protes.clock import Clock
 from protes.tes.build import ATTEMPT_TAG
@@ -21,62 +23,47 @@ from protes.tes.errors import (
     TaskMissing,
     Throttled,
 )
+from protes.tes.finding import Absent, CannotTell, Finding, Found
 from protes.tes.listing import ActiveList, Place
 from protes.tes.paging import Query, Walk
-from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, read_id
+from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, masked, read_id
 from protes.tes.states import State
 from protes.tes.timeouts import Timeouts
 from protes.tes.transport import Transport
 from protes.tes.urls import segment
 
-_SEARCH_MAX_PAGES = 100
-_SCAN_MAX_PAGES = 3
+_SEARCH_MAX_PAGES, _SCAN_MAX_PAGES = 100, 3
 _MOST_COPIES = 8
 """A marker is sent once; a search that finds more than this has not been heeded."""
 
-_FORBIDDEN = 403
-_NOT_ALLOWED = 405
+_FORBIDDEN, _NOT_ALLOWED = 403, 405
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The instance has the task, once or (ids in the order of its list) several times."""
-
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """The whole search showed no such task. Whether it may still appear, `Dialect.late_commit_seconds` says."""
-
-
-@dataclass(frozen=True, slots=True)
-class CannotTell:
-    """The search showed no such task and proves nothing; `text` says why."""
-
-    text: str
-
-
-Finding: TypeAlias = Found | Absent | CannotTell
 
 
 class InstanceClient:
     """One instance. Safe under threads."""
 
     def __init__(
-        self, transport: Transport, dialect: Dialect, clock: Clock, *, tail_bytes: int = DEFAULT_TAIL_BYTES
+        self,
+        transport: Transport,
+        dialect: Dialect,
+        clock: Clock,
+        *,
+        tail_bytes: int = DEFAULT_TAIL_BYTES,
+        identity: str | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             transport: to the base URL that a probe found.
             dialect: of the instance.
-            clock: the one whose monotonic time deadlines are in.
+            clock: the one that deadlines are in.
             tail_bytes: longest stdout or stderr that is kept, from its end.
+            identity: whom the instance takes us for, as far as settings tell; see `is_another`.
         """
         self.dialect = dialect
+        self.identity = identity
         self._transport = transport
         self._clock = clock
         self._tail_bytes = tail_bytes
@@ -91,6 +78,14 @@ class InstanceClient:
         other._transport = self._transport.showing(credentials)
         return other
 
+    def is_another(self, identity: str | None) -> bool:
+        """Tell whether the instance knew us as somebody else: it may then hide, or deny, what it had from us before.
+
+        Args:
+            identity: that of the time before, None where it was not noted.
+        """
+        return identity is not None and identity != self.identity
+
     @property
     def base_url(self) -> str:
         """What comes before `/tasks`."""
@@ -101,13 +96,20 @@ class InstanceClient:
         """How long it waits."""
         return self._transport.timeouts
 
-    def create(self, document: Mapping[str, Any], deadline_monotonic: float, via: Sequence[str] = ()) -> str:
+    def create(
+        self,
+        document: Mapping[str, Any],
+        deadline_monotonic: float,
+        via: Sequence[str] = (),
+        deadline: datetime | None = None,
+    ) -> str:
         """Submit a task: one POST, whatever happens.
 
         Args:
             document: from `build_request`.
             deadline_monotonic: the first byte must leave before this; looked at when the connection stands.
             via: ids of the gateways passed, ours included, for the header `Via` (RFC 9110, 7.6.3).
+            deadline: the same as a time of day, looked at too: a monotonic clock stands still in a suspended machine.
 
         Returns:
             The instance's id of the task.
@@ -115,12 +117,11 @@ class InstanceClient:
         Raises:
             DownstreamError: any of them; `ambiguous` says whether the instance may have the task nevertheless.
         """
-        self._check(deadline_monotonic)
+        check = partial(self._check, deadline_monotonic, deadline)
+        check()
         headers = {"Via": ", ".join(f"1.1 {gateway}" for gateway in via)} if via else {}
         try:
-            answer = self._transport.post(
-                "/tasks", document, headers=headers, before_send=lambda: self._check(deadline_monotonic)
-            )
+            answer = self._transport.post("/tasks", document, headers=headers, before_send=check)
         except DownstreamError as error:
             error.ambiguous = error.ambiguous and not self.dialect.created_nothing(error)
             raise
@@ -129,6 +130,27 @@ class InstanceClient:
         if not task_id:
             raise BadAnswer(f"answered {answer.status} without a usable id", instance=self.base_url, ambiguous=True)
         return task_id
+
+    def try_token(self, name: str, seconds: float) -> None:
+        """Ask for a task that is not there, to see whether the caller's token is taken; it changes nothing.
+
+        Done only where the answer to a POST with a bad token would leave it open whether there is a task now.
+
+        Args:
+            name: an id that no task has.
+            seconds: how long to wait at most.
+
+        Raises:
+            DownstreamError: what the instance does not answer to a good token; a POST is better not tried.
+        """
+        if not (self.dialect.bad_token_is_fault and self._transport.in_callers_name):
+            return
+        timeouts = replace(self._transport.timeouts, read_seconds=seconds, get_seconds=seconds)
+        try:
+            self._transport.at(self.base_url, timeouts).get(f"/tasks/{segment(name)}")
+        except (Refused, ServerFault) as error:
+            if not self.dialect.is_missing(error):
+                raise
 
     def task_info(self, body: Mapping[str, Any], seconds: float) -> Any:
         """Ask for an estimate: TEStribute's `POST tasks/task-info` (STANDARDS.md 3.1), which changes nothing.
@@ -169,7 +191,7 @@ class InstanceClient:
                     return SeenTask(task_id, State.CANCELED)
                 raise self._meaning(error) from None
             with self._named():
-                return self.dialect.read(answer.json(), self._tail_bytes)
+                return masked(self.dialect.read(answer.json(), self._tail_bytes), self._transport.secrets())
 
         seen = self._in_either_view(view, read)
         if seen.id not in ("", task_id):
@@ -277,8 +299,9 @@ class InstanceClient:
             raise BadAnswer("answered service-info that is not an object", instance=self.base_url)
         return info
 
-    def _check(self, deadline_monotonic: float) -> None:
-        if self._clock.monotonic() >= deadline_monotonic:
+    def _check(self, deadline_monotonic: float, deadline: datetime | None) -> None:
+        late = deadline is not None and self._clock.now() >= deadline
+        if late or self._clock.monotonic() >= deadline_monotonic:
             raise NotSent("not sent: its deadline had passed", instance=self.base_url)
 
     @contextmanager

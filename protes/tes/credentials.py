@@ -19,6 +19,10 @@ class TokenOver(NoToken):
     """The caller's token that was to be shown is there no more, and asking later will not bring it back."""
 
 
+class TokenSealed(NoToken):
+    """The caller's token that was to be shown is there, and cannot be read for now: this process lacks its key."""
+
+
 class Credentials(Protocol):
     """What a transport needs to know of credentials. The `repr` of an implementation shows no secret."""
 
@@ -131,28 +135,42 @@ class CallerCredentials(_Unchanging):
     """What a task's caller has sent as `Authorization`, passed on as it came.
 
     Attributes:
-        value: of the header; secret. None: it is there no more.
+        value: of the header; secret. None: it is not to be had.
         text: why it is not, for people.
+        sealed: it is there, and cannot be read for now.
     """
 
     value: SecretStr | None
     text: str = ""
+    sealed: bool = False
 
     def authorization(self, until: float | None = None) -> str | None:
         """Return the header's value.
 
         Raises:
             TokenOver: there is none any more.
+            TokenSealed: it cannot be read for now.
         """
         del until
         if self.value is None:
-            raise TokenOver(self.text)
+            raise (TokenSealed if self.sealed else TokenOver)(self.text)
         return self.value.get_secret_value()
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the header's value and the credential in it."""
+        """Return the header's value, the credential in it, and for HTTP Basic what that says."""
         value = self.value.get_secret_value() if self.value is not None else ""
-        return (value, value.partition(" ")[2].strip())
+        scheme, _, credential = value.partition(" ")
+        credential = credential.strip()
+        pair = _decoded(credential) if scheme.lower() == "basic" else ""
+        return (value, credential, *filter(None, (pair, pair.partition(":")[2])))
+
+
+def _decoded(credential: str) -> str:
+    """Return the user name and the password of HTTP Basic, "" where it is none."""
+    try:
+        return base64.b64decode(credential + "=" * (-len(credential) % 4)).decode()
+    except ValueError:
+        return ""
 
 
 def _require_printable(text: str) -> None:

@@ -9,7 +9,9 @@
     ├── Refused            some       some    any other 4xx
     ├── ServerFault        yes        yes     5xx
     ├── BadAnswer          yes        yes     not HTTP, not JSON, too big, a redirect, or not what was asked for
-    ├── TokenEnded         no         never   the token of the task's caller is over, or refused (401)
+    ├── TokenEnded         no         never   the token of the task's caller is over
+    │   └── TokenRefused   no         never   it is not, and the instance answers it with 401
+    ├── TokenUnreadable    yes        never   the token of the task's caller cannot be decrypted here and now
     └── TaskMissing        no         never   the instance says that it has no such task
 
 `retryable` means that asking the same later may help; it never allows a second POST /tasks. `ambiguous` means that the
@@ -126,7 +128,7 @@ class BadAnswer(DownstreamError):
 
 
 class TokenEnded(DownstreamError):
-    """The instance wants the token of the task's caller, and that is over, or it refuses it with 401.
+    """The instance wants the token of the task's caller, and that is over.
 
     It speaks of one caller, not of the instance, and nothing was done.
     """
@@ -135,6 +137,23 @@ class TokenEnded(DownstreamError):
 
     def __init__(self, text: str, *, instance: str = "") -> None:
         super().__init__(text, instance=instance, retryable=False)
+
+
+class TokenRefused(TokenEnded):
+    """The instance answered 401 to the token of the task's caller, whose time is not over as far as it says.
+
+    The token may have been taken back, or the instance may have lost, for now, what it checks tokens with: for a task
+    that it runs already, only time tells.
+    """
+
+
+class TokenUnreadable(DownstreamError):
+    """The instance wants the token of the task's caller, which this process cannot decrypt.
+
+    It speaks of this process and its keys, neither of the caller nor of the instance, and nothing was sent.
+    """
+
+    never_ambiguous = True
 
 
 class TaskMissing(DownstreamError):

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from protes.tes.answer import Answer
 from protes.tes.dialects.table import GATEWAY_HEADER, fingerprint, gateway_id
 from protes.tes.errors import BadAnswer, DownstreamError, Refused, ServerFault
-from protes.tes.transport import Answer, Transport
+from protes.tes.transport import Transport
 from protes.tes.urls import canonical
 
 _BASES = ("/ga4gh/tes/v1", "/v1", "")

@@ -7,14 +7,14 @@ than passed on or failed at. Only an answer that is no JSON object at all is an 
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from protes.clock import rfc3339
 from protes.tes.errors import BadAnswer
-from protes.tes.redaction import redact
+from protes.tes.redaction import redact, without
 from protes.tes.states import State, parse_state
 
 DEFAULT_TAIL_BYTES = 4 * 1024 * 1024
@@ -80,7 +80,8 @@ def read_task(
     logs = logs if isinstance(logs, list) else [logs]
     last = next((log for log in reversed(logs) if isinstance(log, Mapping)), None)
     if killed_exit_code_is_zero and state is State.CANCELED and last is not None:
-        last, omitted_exit_code_is_zero = _without_last_zero(last), False
+        last = _with_killed_last(last, earlier_are_zero=omitted_exit_code_is_zero)
+        omitted_exit_code_is_zero = False
     log = None if last is None else _task_log(last, state, tail_bytes, omitted_exit_code_is_zero)
     return SeenTask(read_id(answer), state, log)
 
@@ -152,12 +153,35 @@ def tail(text: str, max_bytes: int) -> str:
     return f"[{len(data) - len(kept.encode())} bytes before this were left out]\n{kept}"
 
 
-def _without_last_zero(log: Mapping[str, Any]) -> Mapping[str, Any]:
+def masked(seen: SeenTask, secrets: Sequence[str]) -> SeenTask:
+    """Return what an instance tells of a task without secrets that were shown to it; what the task wrote stays.
+
+    Args:
+        seen: what it tells.
+        secrets: texts that must not occur in `system_logs` and `metadata`.
+    """
+    log = seen.log
+    if log is None or not any(secrets):
+        return seen
+    changed = dict(log)
+    if "system_logs" in log:
+        changed["system_logs"] = [without(line, *secrets) for line in log["system_logs"]]
+    if "metadata" in log:
+        changed["metadata"] = {name: without(text, *secrets) for name, text in log["metadata"].items()}
+    return replace(seen, log=changed)
+
+
+def _with_killed_last(log: Mapping[str, Any], *, earlier_are_zero: bool) -> Mapping[str, Any]:
+    """Take the last executor's zero away, and write out the zeros that were left out of those before it."""
     executors = _objects(field(log, "logs"))
-    if not executors or _integer(field(executors[-1], "exit_code")) not in (0, None):
+    if not executors:
         return log
-    killed = {name: value for name, value in executors[-1].items() if name not in ("exit_code", "exitCode")}
-    return {**log, "logs": [*executors[:-1], killed]}
+    *earlier, last = executors
+    if earlier_are_zero:
+        earlier = [each if field(each, "exit_code") is not None else {**each, "exit_code": 0} for each in earlier]
+    if _integer(field(last, "exit_code")) in (0, None):
+        last = {name: value for name, value in last.items() if name not in ("exit_code", "exitCode")}
+    return {**log, "logs": [*earlier, last]}
 
 
 def _task_log(log: Mapping[str, Any], state: State, tail_bytes: int, omitted_is_zero: bool) -> dict[str, Any]:

@@ -33,15 +33,20 @@ def redact(text: str, *secrets: str) -> str:
         text: any text.
         secrets: values that must not occur in the result; empty ones are ignored.
     """
-    # The longest first: one may be the beginning of another.
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    text = _USERINFO.sub("***@", text)
+    text = _USERINFO.sub("***@", without(text, *secrets))
     text = _ENCODED_USERINFO.sub(r"\1***\2", text)
     text = _HEADER.sub(r"\1\2***", text)
     text = _SCHEME.sub(r"\1 ***", text)
     text = _PARAMETER.sub(_masked, text)
     return _ENCODED_PARAMETER.sub(r"\1***", text)
+
+
+def without(text: str, *secrets: str) -> str:
+    """Mask these values and nothing else; empty ones are ignored."""
+    # The longest first: one may be the beginning of another.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _masked(match: re.Match[str]) -> str:

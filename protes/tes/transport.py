@@ -13,7 +13,6 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin
@@ -22,10 +21,20 @@ import requests
 
 from protes.clock import Clock, SystemClock
 from protes.tes.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
-from protes.tes.credentials import CallerCredentials, Credentials, NoCredentials, NoToken, TokenOver
+from protes.tes.answer import Answer
+from protes.tes.credentials import CallerCredentials, Credentials, NoCredentials, NoToken, TokenOver, TokenSealed
 from protes.tes.dialects.table import gateway_id
 from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
-from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, TokenEnded, Unreachable
+from protes.tes.errors import (
+    BadAnswer,
+    ConnectionLost,
+    DownstreamError,
+    TimedOut,
+    TokenEnded,
+    TokenRefused,
+    TokenUnreadable,
+    Unreachable,
+)
 from protes.tes.sessions import CHUNK_BYTES, error_body, new_session
 from protes.tes.timeouts import Timeouts
 from protes.tes.urls import canonical, same_server
@@ -38,42 +47,6 @@ _NO_REUSE = -1.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _UNAUTHORIZED = 401
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A 2xx answer, complete and within the cap.
-
-    Attributes:
-        status: HTTP status.
-        headers: case-insensitive.
-        body: as it came, content coding removed.
-        url: where it came from, after redirects.
-        instance: base URL of the instance, for errors.
-        post: it answers a POST, for errors.
-        renewed: it refuses credentials that have been renewed, or can be.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
-    instance: str
-    post: bool
-    renewed: bool = False
-
-    def json(self) -> Any:
-        """Return the body as JSON, whatever its Content-Type (Funnel sends text/plain).
-
-        Raises:
-            BadAnswer: it is none.
-        """
-        try:
-            return json.loads(self.body, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            kind = "HTML" if self.body.lstrip()[:1] == b"<" else "something"
-            text = f"answered {self.status} with {kind} that is not JSON"
-            raise BadAnswer(text, instance=self.instance, ambiguous=self.post) from None
 
 
 class Transport:
@@ -147,6 +120,15 @@ class Transport:
         other._credentials = credentials
         return other
 
+    @property
+    def in_callers_name(self) -> bool:
+        """Whether it shows the token of a task's caller, which others than the instance may have got wrong."""
+        return isinstance(self._credentials, CallerCredentials)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the texts that it shows the instance and that must be shown to nobody else, for redaction."""
+        return self._credentials.secrets()
+
     def __enter__(self) -> Self:
         return self
 
@@ -178,7 +160,7 @@ class Transport:
             if answer.status not in _REDIRECTS:
                 return self._checked(answer)
             url, query = self._target(answer), ()
-        raise BadAnswer(f"redirects more than {_MAX_REDIRECTS} times", instance=self.base_url)
+        raise self._bad(f"redirects more than {_MAX_REDIRECTS} times")
 
     def post(
         self,
@@ -269,7 +251,16 @@ class Transport:
             and authorization is not None
             and self._credentials.refused(authorization)
         )
-        return Answer(response.status_code, response.headers, body, response.url, self.base_url, post, renewed)
+        return Answer(
+            response.status_code,
+            response.headers,
+            body,
+            response.url,
+            self.base_url,
+            post,
+            renewed,
+            self.in_callers_name,
+        )
 
     def _authorization(self, until: float) -> str | None:
         """What to show the instance. Without it nothing is sent, so the outcome is as sure as with no connection."""
@@ -277,6 +268,8 @@ class Transport:
             return self._credentials.authorization(until)
         except TokenOver as problem:
             raise TokenEnded(str(problem), instance=self.base_url) from None
+        except TokenSealed as problem:
+            raise TokenUnreadable(str(problem), instance=self.base_url) from None
         except NoToken as problem:
             raise Unreachable(str(problem), instance=self.base_url) from None
 
@@ -288,7 +281,7 @@ class Transport:
             body += chunk
             if len(body) > self._max_body_bytes:
                 text = f"answered {response.status_code} with more than {self._max_body_bytes} bytes"
-                raise BadAnswer(text, instance=self.base_url, ambiguous=post, too_big=True)
+                raise self._bad(text, ambiguous=post, too_big=True)
         return bytes(body)
 
     def _checked(self, answer: Answer) -> Answer:
@@ -299,9 +292,8 @@ class Transport:
 
     def _error(self, answer: Answer) -> DownstreamError:
         detail = detail_of(answer.body, *self._credentials.secrets())
-        in_callers_name = isinstance(self._credentials, CallerCredentials)
-        if answer.status == _UNAUTHORIZED and in_callers_name:
-            return TokenEnded(f"refuses the caller's token{': ' if detail else ''}{detail}", instance=self.base_url)
+        if answer.status == _UNAUTHORIZED and self.in_callers_name:
+            return TokenRefused(f"refuses the caller's token{': ' if detail else ''}{detail}", instance=self.base_url)
         error = from_status(
             answer.status,
             answer.headers,
@@ -311,7 +303,12 @@ class Transport:
             now=self._clock.now(),
         )
         error.gateway_id = gateway_id(answer.headers)
-        error.in_callers_name = in_callers_name
+        error.in_callers_name = self.in_callers_name
+        return error
+
+    def _bad(self, text: str, *, ambiguous: bool = False, too_big: bool = False) -> BadAnswer:
+        error = BadAnswer(text, instance=self.base_url, ambiguous=ambiguous, too_big=too_big)
+        error.in_callers_name = self.in_callers_name
         return error
 
     def _target(self, answer: Answer) -> str:
@@ -322,7 +319,7 @@ class Transport:
         except (KeyError, ValueError):
             allowed = False
         if not allowed:
-            raise BadAnswer(f"answered {answer.status}, a redirect to another server", instance=self.base_url)
+            raise self._bad(f"answered {answer.status}, a redirect to another server")
         _log.debug("%s redirects a GET on the same host", self.base_url)
         return target
 

@@ -1,9 +1,12 @@
 """URLs of instances: their canonical form, ids as path segments, and which of them are one server."""
 
+import re
 from urllib.parse import quote, urlsplit
 
 SCHEMES = {"http": 80, "https": 443}
 """Schemes of instances, with their default ports."""
+
+_HOST = re.compile(r"(?:\[[^\[\]]*\]|[^:]*)(?::[0-9]+)?")
 
 
 def canonical(url: str) -> str:
@@ -47,10 +50,15 @@ def same_server(one: str, other: str) -> bool:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL without `user:password@`; what is no URL with a host comes back as it is."""
+    """Return a URL without `user:password@`; what is no URL with a host comes back as it is.
+
+    A password with a `/`, `?` or `#` in it should have them encoded, and often has not: what stands before the first of
+    these is then neither a host nor a host with a port, and all before the last `@` is taken away.
+    """
     scheme, separator, rest = url.partition("://")
     ends = [place for place in map(rest.find, "/?#") if place >= 0]
-    host = rest[: min(ends, default=len(rest))]
-    if not separator or "@" not in host:
+    authority = rest[: min(ends, default=len(rest))]
+    before = authority if "@" in authority or _HOST.fullmatch(authority) else rest
+    if not separator or "@" not in before:
         return url
-    return f"{scheme}://{rest[host.rindex('@') + 1 :]}"
+    return f"{scheme}://{rest[before.rindex('@') + 1 :]}"

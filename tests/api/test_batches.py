@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from protes.store.records import TaskRecord
 from tests.api.conftest import TASK, Api, problem_of, serving
 from tests.support.task_records import a_task
 
@@ -187,3 +188,18 @@ def test_a_call_that_names_no_tasks_cancels_none(api: Api, asked: Any) -> None:
     task_id = api.create({**TASK, "tags": {"a": "b"}})
     problem_of(api.post(CANCEL, asked), 400)
     assert api.task(task_id)["state"] == "QUEUED"
+
+
+def test_tasks_are_planned_before_a_place_to_write_is_taken(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = api.gateway.services
+    impossible, planned_inside = parts.planner.impossible, list[int]()
+
+    def watched(record: TaskRecord) -> list[str]:
+        planned_inside.append(parts.intake.inside)
+        return impossible(record)
+
+    monkeypatch.setattr(parts.planner, "impossible", watched)
+    _created(api, [TASK] * 3)
+    _created(api, [TASK] * 3, headers={"Idempotency-Key": "planned-outside-of-it"})
+    assert planned_inside == [0] * 6
+    assert parts.intake.inside == 0

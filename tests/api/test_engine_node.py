@@ -1,7 +1,9 @@
 """What engines without their containers need of a node: a folder shared with tasks, and programs in place of images."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +91,27 @@ def test_tasks_of_an_image_find_the_programs_that_stand_in_for_it(node: NodeClie
     assert (done["state"], done["logs"][0]["logs"][0]["stdout"]) == ("COMPLETE", "hello\n")
     other = {"executors": [{"image": "debian", "command": ["greet"]}]}
     assert node.wait(node.create(other), "EXECUTOR_ERROR", "SYSTEM_ERROR")["state"] == "EXECUTOR_ERROR"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"inputs": [{"path": "{}/link/evil", "content": "hi"}]},
+        {"outputs": [{"path": "{}/link/secret", "url": "file://{}/taken"}]},
+        {"outputs": [{"path": "{}", "url": "file://{}/taken", "type": "DIRECTORY"}]},
+        {"outputs": [{"path": "{}/link/*", "path_prefix": "{}", "url": "file://{}/taken"}]},
+        {"volumes": ["{}/link/evil"]},
+    ],
+)
+def test_a_link_in_a_shared_folder_leads_the_node_not_out_of_it(
+    node: NodeClient, shared: Path, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (shared / "link").symlink_to(outside)
+    task = json.loads(json.dumps(sh("true", **fields)).replace("{}", str(shared)))
+    ended = node.wait(node.create(task), "SYSTEM_ERROR")
+    assert "leads out of the shared folder" in json.dumps(ended["logs"])
+    assert [each.name for each in outside.iterdir()] == ["secret"]
+    assert not (shared / "taken").is_file()

@@ -10,7 +10,7 @@ import pytest
 
 from protes.store.factory import Stores
 from protes.store.memory import MemoryRecords, MemoryTaskStore
-from protes.store.protocols import StoreError, StoreUnavailable
+from protes.store.protocols import StoreError, StoreFull, StoreUnavailable
 from protes.store.records import TaskRecord
 from tests.api.conftest import BASES, TASK, Api, problem_of, serving
 
@@ -281,6 +281,9 @@ def broken() -> Any:
         yield api, store
 
 
+PERHAPS = "; the request may have been carried out: repeat it with the same Idempotency-Key, if it has one"
+
+
 @pytest.mark.parametrize(
     "error", [RuntimeError("secret: canary at /etc/protes"), KeyError("canary"), StoreError("canary: corrupt")]
 )
@@ -301,11 +304,18 @@ def test_a_store_that_is_away_is_said_with_when_to_come_back(
     broken: tuple[Api, Broken], caplog: pytest.LogCaptureFixture
 ) -> None:
     api, store = broken
-    store.error = StoreUnavailable("canary: locked")
-    for answer in (api.get("/v1/tasks/x"), api.post("/v1/tasks", dict(TASK)), api.post("/v1/tasks/x:cancel")):
-        problem = problem_of(answer, 503)
-        assert int(answer.headers["Retry-After"]) > 0
-        assert problem["detail"] == "the task store is unavailable; try again"
+    for store.error, said in (
+        (StoreUnavailable("canary: locked"), "the task store is unavailable; try again"),
+        (StoreFull("canary: full"), "the task store is full: its operator must make room"),
+    ):
+        for answer, more in (
+            (api.get("/v1/tasks/x"), ""),
+            (api.post("/v1/tasks", dict(TASK)), PERHAPS),
+            (api.post("/v1/tasks/x:cancel"), PERHAPS),
+        ):
+            problem = problem_of(answer, 503)
+            assert int(answer.headers["Retry-After"]) > 0
+            assert problem["detail"] == said + more
     assert all(record.exc_info is None for record in caplog.records)
     store.error = None
     assert problem_of(api.get("/v1/tasks/x"), 404)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,3 +131,34 @@ def test_numbers_must_make_sense(arguments: tuple[str, str]) -> None:
     refused = run(*arguments)
     assert refused.returncode == 2
     assert arguments[0] in refused.stderr
+
+
+@pytest.mark.parametrize("shared", ["/", "n", "n/below", "."])
+def test_what_tasks_must_not_write_is_not_shared(tmp_path: Path, shared: str) -> None:
+    done = run("--port", "0", "--directory", str(tmp_path / "n"), "--shared", str(tmp_path / shared))
+    assert done.returncode == 2
+    assert done.stderr.startswith("protes node: --shared ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "n").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "number", "says"),
+    [
+        (socket.AF_UNIX, socket.SOCK_STREAM, "1", "it is not one of TCP"),
+        (socket.AF_INET, socket.SOCK_DGRAM, "1", "it is not one of TCP"),
+        (socket.AF_INET, socket.SOCK_STREAM, "2", "there are 2, where one is wanted"),
+        (None, None, "1", "Socket operation on non-socket"),
+    ],
+)
+def test_a_socket_that_is_of_no_use_is_refused_in_a_sentence(
+    tmp_path: Path, family: int | None, kind: int | None, number: str, says: str
+) -> None:
+    passing = f'LISTEN_PID=$$ LISTEN_FDS={number} exec "$@" 3<&0 0</dev/null'
+    command = ["sh", "-c", passing, "sh", sys.executable, "-m", "protes.node", "--directory", str(tmp_path / "n")]
+    with (tmp_path / "file").open("w+") if family is None else socket.socket(family, kind or 0) as given:
+        done = subprocess.run(command, stdin=given.fileno(), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith("protes node: cannot serve at the socket")
+    assert done.stderr.endswith(f"{says}\n")
+    assert len(done.stderr.splitlines()) == 1

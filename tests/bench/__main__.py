@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from tests.bench import federation, ranking
+from tests.bench import federation, ranking, reading, relay
 from tests.bench.load import Load, post_tasks
 from tests.support.processes import TOKEN, gateway, in_front_of, memory_megabytes, node
 
@@ -103,3 +103,7 @@ if __name__ == "__main__":
     ranking.main()
     print()
     federation.main()
+    print()
+    relay.main()
+    print()
+    reading.main()

@@ -268,7 +268,7 @@ def await_state(url: str, task: str, state: str) -> None:
         while session.get(f"{url}{BASE}/tasks/{task}", timeout=30).json()["state"] != state:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{task} is not {state}")
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.1)
 
 
 def polling() -> None:

@@ -206,3 +206,14 @@ def _holds(folder: Path, token: str) -> bool:
         for name in names
         for needle in needles
     )
+
+
+def test_a_token_answered_with_500_sends_its_task_elsewhere_and_everybody_elses_stay() -> None:
+    with FAMILIES["tesazure"]() as fake, Node() as other, gateway_to(fake, other) as gateway:
+        bad, good = gateway.post(plain(fake), "0", "Bearer canary-of-nobody"), gateway.post(plain(fake), "0", ANN)
+        gateway.turns(2, 1)
+        assert [each.owner for each in fake.tasks.values()] == ["ann"]
+        assert (fake.count("create"), other.count("create")) == (1, 1)
+        assert [each.phase for each in gateway.record(bad).attempts] == [Phase.REJECTED, Phase.ACCEPTED]
+        assert last_attempt(gateway, good).instance_id == "a"
+        assert [each.status for each in gateway.services.federation.view().instances] == ["ok", "ok"]

@@ -126,6 +126,29 @@ def test_attempts_and_failures_need_the_lease(tasks: TaskStore, token: str, seco
     assert stored(tasks, record.id) == record
 
 
+@pytest.mark.parametrize("seconds", [60.0, 10_000.0, -10_000.0])
+def test_what_became_of_an_attempt_is_recorded_however_the_clock_jumped(tasks: TaskStore, seconds: float) -> None:
+    record = claimed(tasks, until=60)
+    tasks.save_attempt(record.id, "token", an_attempt(), at(1))
+    accepted = an_attempt(phase=Phase.ACCEPTED, instance_task_id="there")
+    assert tasks.save_attempt(record.id, "token", accepted, at(seconds)).attempts == (accepted,)
+    assert stored(tasks, record.id).live_attempt == accepted
+
+
+def test_what_became_of_an_attempt_is_not_recorded_by_whom_another_has_replaced(tasks: TaskStore) -> None:
+    record = claimed(tasks, until=60)
+    tasks.save_attempt(record.id, "token", an_attempt(), at(1))
+    assert tasks.claim(record.id, a_lease("second", 120), at(60)) is not None
+    before = stored(tasks, record.id)
+    for seconds in (1, 61):
+        with pytest.raises(LeaseLost):
+            tasks.save_attempt(record.id, "token", an_attempt(phase=Phase.ACCEPTED), at(seconds))
+    tasks.release(record.id, "second", at(62))
+    with pytest.raises(LeaseLost):
+        tasks.save_attempt(record.id, "token", an_attempt(phase=Phase.ACCEPTED), at(63))
+    assert stored(tasks, record.id).attempts == before.attempts
+
+
 def test_a_second_live_attempt_is_refused(tasks: TaskStore) -> None:
     record = claimed(tasks)
     after = tasks.save_attempt(record.id, "token", an_attempt(), at(1))

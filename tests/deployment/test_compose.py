@@ -66,7 +66,8 @@ def test_only_the_gateway_is_published_and_on_loopback_only(project: Project) ->
     assert [(each["host_ip"], each["target"]) for each in published["api"]] == [("127.0.0.1", 8080)]
     inner = {name for name, each in project["networks"].items() if each.get("internal")}
     for name, service in project["services"].items():
-        assert service["networks"].keys() <= inner or name == "api"
+        outward = {"api": {"front", "egress"}, "worker": {"egress"}}
+        assert service["networks"].keys() - inner == outward.get(name, set())
         assert "network_mode" not in service
     # The nodes run commands for whoever has their token; the database and the broker are not for them.
     for name in NODES:

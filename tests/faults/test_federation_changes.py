@@ -83,9 +83,9 @@ def test_a_retired_instance_that_is_silent_has_lost_its_tasks_after_a_long_time_
         with _with(before) as gateway:
             gateway.probe()
             gone.refuse()
-            gateway.turns(4, 100_000)
-            assert gateway.state(running) == "QUEUED"
-            gateway.turns(3, 100_000)
+            gateway.turns(7, 100_000)
+            assert gateway.state(running) == "QUEUED"  # the first of them was the first to fail
+            gateway.turn(100_000)
             assert gateway.state(running) == "SYSTEM_ERROR"
             gone.resume()
 

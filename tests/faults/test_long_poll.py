@@ -17,7 +17,9 @@ import pytest
 import requests
 
 from protes.app import Gateway, create_gateway
+from protes.clock import SystemClock
 from protes.config.loading import load
+from protes.relay.interest import Interest
 from protes.store.factory import create_stores
 from protes.store.protocols import TaskStore
 from protes.store.records import Transition
@@ -71,11 +73,12 @@ class Waiter:
     """A request that waits in a thread of its own."""
 
     def __init__(self, gateway: Gateway, url: str, tag: str | None = None) -> None:
-        taken = gateway.services.waiting.taken
+        room = gateway.services.waiting
+        seats = len(room._seats)
         self._answers: list[requests.Response] = []
         self._thread = threading.Thread(target=lambda: self._answers.append(_wait(url, PATIENT, tag)))
         self._thread.start()
-        wait_until(lambda: gateway.services.waiting.taken == taken + 1, "the request waits")
+        wait_until(lambda: len(room._seats) > seats, "the request has looked, and waits")
 
     @property
     def waits(self) -> bool:
@@ -134,6 +137,36 @@ def test_without_a_change_it_is_answered_in_the_end(served: tuple[str, Gateway],
     assert (same.status_code, same.content) == (304, b"")
     assert same.headers["Preference-Applied"] == f"wait={HASTY}"
     assert gateway.services.waiting.taken == 0
+
+
+def _read_at(gateway: Gateway) -> frozenset[str]:
+    """Return the instances of tasks that are read, as another process sees them."""
+    return Interest(gateway.stores.records, SystemClock(), "another process").shown().instances
+
+
+def test_the_instance_of_who_only_waits_is_looked_at_sooner(tmp_path: Path) -> None:
+    with _serving(tmp_path) as (url, gateway):
+        record = forwarded(gateway.stores.tasks, a_task())
+        waiter = Waiter(gateway, f"{url}/{record.id}")
+        wait_until(lambda: _read_at(gateway) == {record.attempts[-1].instance_url}, "it is known where the task is")
+        gateway.services.waiting.close()
+        waiter.answer()
+
+
+def test_an_answer_without_a_body_leaves_the_instance_looked_at(tmp_path: Path) -> None:
+    with _serving(tmp_path) as (url, gateway):
+        record = forwarded(gateway.stores.tasks, a_task())
+        full = f"{url}/{record.id}?view=FULL"
+        tag = requests.get(full, timeout=30).headers["ETag"]
+        wait_until(lambda: bool(_read_at(gateway)), "the mark is written")
+
+        def written_again() -> bool:
+            assert requests.get(full, headers={"If-None-Match": tag}, timeout=30).status_code == 304
+            [written] = gateway.stores.records.scan("interest", "", SystemClock().now())
+            return written.version > 1
+
+        wait_until(written_again, "it is written again")
+        assert _read_at(gateway) == {record.attempts[-1].instance_url}
 
 
 def test_nobody_waits_for_what_cannot_change(served: tuple[str, Gateway], elsewhere: TaskStore) -> None:

@@ -84,6 +84,32 @@ def test_an_instance_silent_for_a_week_has_lost_its_tasks() -> None:
         fake.resume()
 
 
+def test_nothing_is_lost_while_nobody_asks() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
+        task_id, copy = _started(gateway, fake)
+        fake.refuse()
+        gateway.clock.advance(30 * 86400)  # the gateway was stopped
+        after = gateway.restarted()
+        after.turns(10, 60)
+        assert after.state(task_id) == "RUNNING"
+        fake.finish(copy)
+        fake.resume()
+        after.turns(10, 3600)
+        assert after.state(task_id) == "COMPLETE"
+
+
+def test_restarts_do_not_keep_a_silent_instance() -> None:
+    with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
+        task_id, _ = _started(gateway, fake)
+        fake.refuse()
+        after = gateway
+        for _ in range(9):
+            after = after.restarted()
+            after.turn(86400)
+        assert after.state(task_id) == "SYSTEM_ERROR"
+        fake.resume()
+
+
 def test_a_task_its_instance_forgets_ends_after_patience_only() -> None:
     with FakeTes() as fake, Harness(instance("a", fake)) as gateway:
         task_id, copy = _started(gateway, fake)

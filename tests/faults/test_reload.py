@@ -25,18 +25,20 @@ from werkzeug.test import EnvironBuilder
 from protes.api.callers import ANONYMOUS
 from protes.api.submission import Submission, submit
 from protes.app import Gateway, create_gateway
-from protes.clock import SystemClock
+from protes.clock import ManualClock, SystemClock
 from protes.config.settings import Settings
 from protes.config.watching import ConfigFiles
 from protes.demo.processes import Server
 from protes.parts import make_lasting, make_parts
 from protes.reload import Trigger
 from protes.store.factory import create_stores
+from protes.tes.states import State
 from tests.support.fake_registry import FakeRegistry
 from tests.support.fake_tes import FakeTes
 from tests.support.harness import instance
 from tests.support.manual_runner import ManualRunner
 from tests.support.processes import TOKEN, gateway
+from tests.support.scripted_server import HangUp
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
@@ -379,3 +381,28 @@ def test_what_goes_on_at_an_instance_before_a_reload_counts_after_it() -> None:
         new.handlers["dispatch"](ids[4])
         assert fake.posts == 5
         new.close()
+
+
+def test_the_time_for_which_an_attempt_was_seen_counts_over_a_reload() -> None:
+    """Else a gateway that is reloaded now and then would never give up what cannot be known."""
+    with FakeTes() as fake:
+        clock = ManualClock()
+        settings = Settings.model_validate(
+            {"instances": [instance("a", fake, dialect="unknown")], "dispatch": {"settle_within_seconds": 100}}
+        )
+        lasting = make_lasting(settings, create_stores("memory:"), ManualRunner(), clock, {})
+        parts = make_parts(settings, lasting, None)
+        for key in parts.services.federation.due_probes():
+            parts.handlers["probe"](key)
+        fake.fault("create", HangUp())
+        task_id = submit(parts.services, ANONYMOUS, Submission(document=TASK, base=TES))
+        parts.handlers["dispatch"](task_id)
+        states = []
+        for _ in range(4):
+            parts.handlers["dispatch"](task_id)
+            states.append(State(getattr(parts.services.tasks.get(task_id), "state", "")))
+            old, parts = parts, make_parts(settings, lasting, parts.services.federation)
+            old.close()
+            clock.advance(40)
+        parts.close()
+    assert states == [State.QUEUED, State.QUEUED, State.QUEUED, State.SYSTEM_ERROR]

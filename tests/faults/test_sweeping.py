@@ -1,11 +1,16 @@
 """Bulk relay past what lists do: few requests, every state right in the end, and no task left out."""
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import pytest
 
 from protes.relay.interest import Interest
+from protes.store.factory import Stores
+from protes.store.memory import MemoryRecords, MemoryTaskStore
+from protes.store.records import TaskRecord, Transition
 from tests.support.fake_tes import FakeTes
 from tests.support.harness import Harness, instance
 from tests.support.scripted_server import Answer, Request, answer_json, problem
@@ -279,7 +284,9 @@ def test_logs_of_a_running_task_come_while_somebody_reads_them(count: int) -> No
         gateway.turn(1)
         assert gateway.record(task_id).attempts[-1].log is None
         Interest(gateway.stores.records, gateway.clock, "an API process").mark(task_id, fake.url)
-        wait_until(lambda: bool(gateway.stores.records.scan("interest", "", gateway.clock.now())), "the mark is written")
+        wait_until(
+            lambda: bool(gateway.stores.records.scan("interest", "", gateway.clock.now())), "the mark is written"
+        )
         gateway.turn(1)
         log = gateway.record(task_id).attempts[-1].log
         assert log is not None
@@ -287,6 +294,42 @@ def test_logs_of_a_running_task_come_while_somebody_reads_them(count: int) -> No
         assert gateway.state(task_id) == "RUNNING"
         others = [gateway.record(each).attempts[-1].log for each in ours.values() if each != task_id]
         assert others == [None] * (count - 1)
+
+
+class _Batches(MemoryTaskStore):
+    """Notes how many characters of logs it is given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def transition(self, transitions: Iterable[Transition], now: datetime) -> Sequence[TaskRecord]:
+        given = list(transitions)
+        self.sizes.append(sum(len(json.dumps(each.log)) for each in given))
+        return super().transition(given, now)
+
+
+@pytest.mark.parametrize("where", ["stdout", "system_logs", "metadata", "outputs"])
+def test_logs_wait_to_be_stored_in_bounded_memory_whatever_they_are_made_of(where: str) -> None:
+    tasks, text = _Batches(), "x" * 1_000_000
+    stores = Stores(tasks, MemoryRecords(), tasks.close)
+    with FakeTes() as fake, Harness(instance("a", fake), stores=stores, relay={"log_tail_bytes": 10**7}) as gateway:
+        ours = _forwarded(gateway, fake, 24)
+        for copy in fake.tasks.values():
+            fake.finish(copy.id, stdout=text if where == "stdout" else "")
+            assert copy.log is not None
+            if where == "system_logs":
+                copy.log["system_logs"] = [text[:500_000]] * 2
+            elif where == "metadata":
+                copy.log["metadata"] = {"host": text}
+            elif where == "outputs":
+                copy.log["outputs"] = [
+                    {"url": f"s3://b/{n}", "path": text[:10_000], "size_bytes": "1"} for n in range(100)
+                ]
+        gateway.turns(3, 60)
+        assert _states(gateway, ours) == {"COMPLETE"}
+    assert sum(tasks.sizes) > 20_000_000
+    assert max(tasks.sizes) < 11_000_000
 
 
 def test_ids_given_twice_are_asked_for_one_by_one() -> None:

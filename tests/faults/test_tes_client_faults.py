@@ -10,7 +10,7 @@ import pytest
 
 from protes.clock import SystemClock
 from protes.tes.build import build_request
-from protes.tes.client import Absent, CannotTell, Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects import DIALECTS
 from protes.tes.errors import (
     BadAnswer,
@@ -23,6 +23,7 @@ from protes.tes.errors import (
     TimedOut,
     Unreachable,
 )
+from protes.tes.finding import Absent, CannotTell, Found
 from protes.tes.timeouts import Timeouts
 from protes.tes.transport import Transport
 from tests.support.fake_tes import FakeTask, FakeTes

@@ -38,7 +38,8 @@ class StoreMachine(RuleBasedStateMachine):
         """Open a store of each kind."""
         self.folder = tempfile.TemporaryDirectory()
         self.memory = create_stores("memory:")
-        self.sqlite = create_stores(str(Path(self.folder.name) / "data"))
+        self.url = str(Path(self.folder.name) / "data")
+        self.sqlite = create_stores(self.url)
         self.now = START
         self.made = 0
         self.before: dict[str, TaskRecord] = {}
@@ -125,11 +126,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(task_id=ids, token=st.sampled_from(TOKENS), phase=st.sampled_from(Phase), back=st.integers(1, 2))
     def go_on_with_attempt(self, task_id: str, token: str, phase: Phase, back: int) -> None:
-        """Replace an attempt, mostly the last."""
+        """Replace an attempt, mostly the last; for that the token is all that counts."""
         record = self.memory.tasks.get(task_id)
         if record is not None and len(record.attempts) >= back:
             attempt = replace(record.attempts[-back], phase=phase, instance_task_id="remote")
-            self.both(lambda stores: stores.tasks.save_attempt(task_id, token, attempt, self.now))
+            answer = self.both(lambda stores: stores.tasks.save_attempt(task_id, token, attempt, self.now))
+            lost = isinstance(answer, tuple) and answer[0] is LeaseLost
+            assert lost == (record.lease is None or record.lease.token != token)
 
     @rule(task_id=ids, token=st.sampled_from(TOKENS))
     def forward(self, task_id: str, token: str) -> None:
@@ -223,9 +226,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        """Close the file and open it again."""
+        """Close the store and open it again."""
         self.sqlite.close()
-        self.sqlite = create_stores(str(Path(self.folder.name) / "data"))
+        self.sqlite = create_stores(self.url)
 
     @invariant()
     def tasks_obey_their_laws(self) -> None:

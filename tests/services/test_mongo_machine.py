@@ -26,7 +26,8 @@ class MongoMachine(StoreMachine):
         super().open()
         self.sqlite.close()
         self.stack = ExitStack()
-        self.sqlite = create_stores(self.stack.enter_context(ferretdb.fresh_database(self.server)))
+        self.url = self.stack.enter_context(ferretdb.fresh_database(self.server))
+        self.sqlite = create_stores(self.url)
 
     def teardown(self) -> None:
         """Close both."""

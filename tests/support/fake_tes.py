@@ -73,6 +73,7 @@ class FakeTes:
         tasks: by id, oldest first; the test may look at them and change them.
         cancel_state: the state that a cancellation gives an active task; None leaves it as it is.
         heeds_filters: list filters work; else they are ignored, as some servers do.
+        answers: what requests with these values of `Authorization` get in the place of their answers.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class FakeTes:
         self.tasks: dict[str, FakeTask] = {}
         self.cancel_state: str | None = "CANCELED"
         self.heeds_filters = True
+        self.answers: dict[str, Answer] = {}
         self._base_path = base_path
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
@@ -229,6 +231,8 @@ class FakeTes:
         def guarded(request: Request) -> Answer:
             if self._token is not None and request.headers.get("Authorization") != f"Bearer {self._token}":
                 return problem(401, "a bearer token is required")
+            if (other := self.answers.get(request.headers.get("Authorization", ""))) is not None:
+                return other
             with self._lock:
                 return handler(request)
 

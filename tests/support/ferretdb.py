@@ -48,6 +48,11 @@ class FerretDB:
         return f"mongodb://{self._address}/"
 
     @property
+    def address(self) -> str:
+        """Host and port."""
+        return self._address
+
+    @property
     def pid(self) -> int:
         """Of the process."""
         assert self._process is not None

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from protes.api import waiting
 from protes.api.waiting import WaitingRoom
-from protes.clock import SystemClock
+from protes.clock import ManualClock, SystemClock
 from protes.store.protocols import StoreUnavailable
 from tests.support.waiting import wait_until
 
@@ -163,3 +164,69 @@ def test_the_thread_leaves_with_the_last_waiter_and_another_comes(room: WaitingR
         shelf.stored["a"] = version
         _ends(thread)
         wait_until(lambda: not _watchers(), "nobody waits, nothing watches")
+
+
+def test_however_often_it_is_nudged_the_room_keeps_its_pace(room: WaitingRoom, shelf: Shelf) -> None:
+    thread = _waiting(room, shelf, "a", 2, 0.5)
+    nudges = 0
+    while thread.is_alive():
+        room.nudge()
+        nudges += 1
+        thread.join(0.0005)
+    assert nudges > 100
+    assert 3 <= len(shelf.reads) <= 27  # every 20 ms
+
+
+def test_who_sits_down_again_does_not_hurry_the_room(
+    room: WaitingRoom, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_SIT_SECONDS", 0.02)
+    looks = 0
+
+    def look() -> Mapping[str, int]:
+        nonlocal looks
+        looks += 1
+        return {"a": 1}
+
+    room.wait(look, 1.0)
+    assert looks > 10
+    assert len(shelf.reads) <= 12
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_pages_are_read_at_a_pace_of_their_own(room: WaitingRoom, shelf: Shelf, changes: bool) -> None:
+    looks: list[float] = []
+
+    def look() -> Mapping[str, int]:
+        looks.append(SystemClock().monotonic())
+        return dict(shelf.stored)
+
+    thread = threading.Thread(target=room.wait, args=(look, 1.5), kwargs={"others": True})
+    thread.start()
+    while thread.is_alive():
+        shelf.stored["a"] += changes
+        room.nudge()
+        thread.join(0.005)
+    assert 2 <= len(looks) <= 5
+    if changes:
+        assert looks[1] - looks[0] < 0.5  # the first change is not kept waiting
+
+
+def test_without_room_for_a_thread_who_waits_looks_itself_now_and_then(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def look() -> Mapping[str, int]:
+        looks.append(clock.monotonic())
+        return {"a": 1}
+
+    clock, looks = ManualClock(), list[float]()
+    room = WaitingRoom(shelf, clock, 16)
+    monkeypatch.setattr(threading.Thread, "start", no_room)
+    room.wait(look, 12)
+    assert looks == [0, 5, 10, 12]
+    assert "cannot be watched" in caplog.text
+    assert not room._watching
+    assert not room._seats

@@ -17,7 +17,7 @@ from protes.config.loading import ConfigError, load, secret_keys
 from protes.config.settings import ServerSettings, Settings
 from protes.federation.caller_tokens import CallerTokens, ends_at
 from protes.store.memory import MemoryRecords, MemoryTaskStore
-from protes.tes.credentials import CallerCredentials, TokenOver
+from protes.tes.credentials import CallerCredentials, TokenOver, TokenSealed
 from tests.support.task_records import a_task
 
 OLD, NEW = (SecretStr(base64.urlsafe_b64encode(bytes([byte] * 32)).decode()) for byte in (251, 2))
@@ -32,6 +32,10 @@ def jwt(**claims: object) -> SecretStr:
     return SecretStr(f"Bearer e30.{body}.c2ln")
 
 
+def never() -> bool:
+    return False
+
+
 def shown(credentials: CallerCredentials) -> str | None:
     return credentials.authorization()
 
@@ -39,7 +43,7 @@ def shown(credentials: CallerCredentials) -> str | None:
 def test_a_token_comes_back_for_its_task_only() -> None:
     clock, records = ManualClock(), MemoryRecords()
     tokens = CallerTokens(records, clock, [NEW])
-    tokens.keep("t1", TOKEN)
+    tokens.keep("t1", TOKEN, never)
     assert shown(tokens.credentials("t1")) == "Bearer hunter2"
     assert "hunter2" not in repr(tokens.credentials("t1"))
     assert tokens.credentials("t1").secrets() == ("Bearer hunter2", "hunter2")
@@ -49,30 +53,51 @@ def test_a_token_comes_back_for_its_task_only() -> None:
     assert stored is not None
     assert "hunter2" not in json.dumps(dict(stored.value))
     records.put(KIND, "t2", stored.value, clock.now())
-    with pytest.raises(TokenOver, match="cannot be decrypted"):
+    with pytest.raises(TokenSealed, match="cannot be decrypted"):
         tokens.credentials("t2").authorization()
 
 
-def test_the_first_token_of_a_task_stays() -> None:
+def test_a_newer_token_counts_until_the_task_is_stored() -> None:
     tokens = CallerTokens(MemoryRecords(), ManualClock(), [NEW])
-    tokens.keep("t1", TOKEN)
-    tokens.keep("t1", SecretStr("Bearer of-somebody-else"))
+    tokens.keep("t1", SecretStr("Bearer of-a-request-that-failed"), never)
+    tokens.keep("t1", TOKEN, never)
     assert shown(tokens.credentials("t1")) == "Bearer hunter2"
+    tokens.keep("t1", SecretStr("Bearer of-somebody-else"), lambda: True)
+    assert shown(tokens.credentials("t1")) == "Bearer hunter2"
+
+
+def test_tokens_are_told_apart_without_telling_what_they_are() -> None:
+    tokens, others = (CallerTokens(MemoryRecords(), ManualClock(), [key]) for key in (NEW, OLD))
+    assert tokens.mark(TOKEN) == tokens.mark(SecretStr("Bearer hunter2"))
+    assert len({tokens.mark(TOKEN), tokens.mark(SecretStr("Bearer hunter3")), others.mark(TOKEN)}) == 3
+    assert CallerTokens(MemoryRecords(), ManualClock(), []).mark(TOKEN) == ""
 
 
 def test_keys_are_rotated() -> None:
     clock, records = ManualClock(), MemoryRecords()
-    CallerTokens(records, clock, [OLD]).keep("t1", TOKEN)
+    CallerTokens(records, clock, [OLD]).keep("t1", TOKEN, never)
     both, new = CallerTokens(records, clock, [NEW, OLD]), CallerTokens(records, clock, [NEW])
-    both.keep("t2", TOKEN)
+    both.keep("t2", TOKEN, never)
     assert shown(both.credentials("t1")) == shown(new.credentials("t2")) == "Bearer hunter2"
-    with pytest.raises(TokenOver, match="secret_key"):
+    with pytest.raises(TokenSealed, match="secret_key"):
         new.credentials("t1").authorization()
     without = CallerTokens(records, clock, [])
-    without.keep("t3", TOKEN)
-    with pytest.raises(TokenOver):
+    without.keep("t3", TOKEN, never)
+    with pytest.raises(TokenSealed):
         without.credentials("t2").authorization()
     assert records.get(KIND, "t3", clock.now()) is None
+
+
+def test_keys_that_are_missing_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock, records = ManualClock(), MemoryRecords()
+    CallerTokens(records, clock, [NEW]).keep("t1", TOKEN, never)
+    lags = CallerTokens(records, clock, [OLD])
+    for _ in range(6):
+        lags.credentials("t1")
+        clock.advance(20)
+    assert [each.levelname for each in caplog.records] == ["ERROR", "ERROR"]
+    assert "server.secret_key" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_when_a_token_ends() -> None:
@@ -108,8 +133,8 @@ def test_a_token_is_dropped_with_the_end_of_its_task_or_its_own() -> None:
     for name in ("canceled", "waiting"):
         tasks.create(a_task(name))
     for name in ("canceled", "waiting", "never-stored"):
-        tokens.keep(name, TOKEN)
-    tokens.keep("short", jwt(exp=int(clock.now().timestamp()) + 60))
+        tokens.keep(name, TOKEN, never)
+    tokens.keep("short", jwt(exp=int(clock.now().timestamp()) + 60), never)
     tasks.request_cancel("canceled", clock.now())
     tokens.tidy(tasks)
     assert kept() == ["never-stored", "short", "waiting"]

@@ -177,9 +177,9 @@ def test_an_error_names_the_setting_and_never_repeats_its_value(tmp_path: Path, 
 @pytest.mark.parametrize("value", [f"[{CANARY}", f"{{{CANARY}: [", f"!{CANARY} x", f"*{CANARY}", f"- {CANARY}"])
 def test_an_error_never_repeats_a_variable(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load([], {"PROTES_SERVER__OPERATOR_TOKEN": value})
+        load([], {"PROTES_SERVER__SECRET_KEY": value})
     assert CANARY not in str(caught.value)
-    assert "operator_token" in str(caught.value).lower()
+    assert "secret_key" in str(caught.value).lower()
 
 
 def test_secrets_are_read_from_where_they_are_named(tmp_path: Path) -> None:
@@ -237,3 +237,18 @@ def test_every_section_is_frozen_closed_and_silent_about_values(section: type[Ba
 
 def test_the_defaults_are_what_the_models_say() -> None:
     assert Settings.model_validate(Settings().model_dump()) == Settings()
+
+
+@pytest.mark.parametrize("value", ["with a space and #1", "1234567890123456789", "null", "0x1F", "*x: [", "'quoted'"])
+def test_a_secret_of_the_environment_is_taken_as_it_is(value: str) -> None:
+    environ = {"PROTES_SERVER__OPERATOR_TOKEN": value, "PROTES_RUNNER__BROKER_URL": f" {value}\n"}
+    assert from_environment(environ) == {"server": {"operator_token": value}, "runner": {"broker_url": value}}
+
+
+def test_a_secret_of_the_environment_that_is_empty_is_none() -> None:
+    assert from_environment({"PROTES_SERVER__OPERATOR_TOKEN": ""}) == {"server": {"operator_token": None}}
+
+
+def test_what_is_several_secrets_or_none_is_yaml() -> None:
+    environ = {"PROTES_SERVER__SECRET_KEY": "[a, b]", "PROTES_SERVER__PORT": "9", "PROTES_NO__SUCH": "1"}
+    assert from_environment(environ) == {"server": {"secret_key": ["a", "b"], "port": 9}, "no": {"such": 1}}

@@ -16,7 +16,7 @@ def test_time_is_counted_from_the_first_look_at_each_attempt() -> None:
     assert (seen.see("a", 1), seen.see("a", 2)) == (0, 0)
 
 
-def test_the_oldest_are_forgotten_where_there_are_too_many() -> None:
+def test_those_seen_first_stay_where_there_are_too_many() -> None:
     clock = ManualClock()
     seen = Sightings(clock)
     seen.see("first", 1)
@@ -24,5 +24,10 @@ def test_the_oldest_are_forgotten_where_there_are_too_many() -> None:
         seen.see(f"task-{number}", 1)
     clock.advance(1)
     assert seen.see("first", 1) == 1
-    seen.see("one-more", 1)
-    assert seen.see("first", 1) == 0
+    assert seen.see("one-more", 1) == 0
+    clock.advance(1)
+    assert (seen.see("one-more", 1), seen.see("first", 1)) == (0, 2)
+    seen.forget("first", 1)
+    assert seen.see("one-more", 1) == 0
+    clock.advance(1)
+    assert seen.see("one-more", 1) == 1

@@ -238,3 +238,21 @@ def test_what_was_learned_outlives_the_process(tmp_path: Path) -> None:
     assert later.runtime(VIEW) == runtime
     assert later.fold() == 0
     stores.close()
+
+
+def test_what_has_yet_to_be_learned_from_is_still_needed(world: World) -> None:
+    leader, other = world.process(), world.process()
+    first = finished(world.stores.tasks, 50)
+    world.clock.advance(100)
+    assert other.done_with(world.clock.now()) == first.finished_at
+    assert other.done_with(START) == START
+    assert leader.fold() == 1
+    assert other.done_with(world.clock.now()) == world.clock.now()
+    assert world.process(enabled=False).done_with(world.clock.now()) == world.clock.now()
+
+
+def test_nothing_is_kept_for_what_is_too_old_to_tell_anything(world: World) -> None:
+    process = world.process(half_life_seconds=60)
+    finished(world.stores.tasks, 50)
+    world.clock.advance(10_000)
+    assert process.done_with(world.clock.now()) == world.clock.now()

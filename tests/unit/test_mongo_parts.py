@@ -20,6 +20,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
     WaitQueueTimeoutError,
     WriteConcernError,
+    WriteError,
     WTimeoutError,
 )
 
@@ -30,7 +31,7 @@ from protes.config.store import StoreSettings, redacted
 from protes.store.factory import create_stores
 from protes.store.mongo import codec, loads, texts
 from protes.store.mongo.codec import Loaded
-from protes.store.mongo.errors import translate
+from protes.store.mongo.errors import refused, translate
 from protes.store.mongo.texts import INLINE_CHARACTERS, PART_CHARACTERS, TextWriter
 from protes.store.protocols import StoreError, StoreFull, StoreUnavailable, TooLarge
 from protes.store.records import Phase
@@ -99,13 +100,20 @@ def test_settings_of_no_store_are_refused_and_not_shown(store: dict[str, str]) -
         f"mongodb://user:{CANARY}/@host/db",
         f"mongodb://user:{CANARY}@host:port/db",
         f"mongodb://user:{CANARY}:{CANARY}@host/db",
-        f"mongodb+srv://user:{CANARY}@host",
+        f"mongodb+srv://user:{CANARY}@host.example:27017",
         "mongodb://",
     ],
 )
 def test_a_url_that_is_none_is_not_shown(url: str) -> None:
     with pytest.raises(StoreError, match="the URL of the MongoDB store cannot be used") as raised:
         create_stores(url)
+    assert CANARY not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_hosts_that_cannot_be_looked_up_may_be_found_later() -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be looked up") as raised:
+        create_stores(f"mongodb+srv://user:{CANARY}@nobody.invalid/db")
     assert CANARY not in str(raised.value)
     assert raised.value.__suppress_context__
 
@@ -160,6 +168,27 @@ def test_each_error_has_its_place(error: PyMongoError, kind: type[StoreError]) -
     translated = translate(error)
     assert type(translated) is kind
     assert "a stored value" not in str(translated)
+
+
+@pytest.mark.parametrize(
+    ("error", "places"),
+    [
+        (WriteError("a stored value", 121, {}), {0, 1, 2}),
+        (failure(13), {0, 1, 2}),
+        (failure(14031), {0, 1, 2}),
+        (BulkWriteError({"writeErrors": [{"index": 1, "code": 121}, {"index": 2, "code": 11000}]}), {1, 2}),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}), set()),
+        (WTimeoutError("a stored value", 64, {"codeName": "WriteConcernFailed"}), set()),
+        (WriteConcernError("a stored value", 91, {}), set()),
+        (failure(11602), set()),
+        (NetworkTimeout("h:1: timed out"), set()),
+        (AutoReconnect("h:1: closed"), set()),
+    ],
+)
+def test_only_what_the_server_says_to_have_refused_was_certainly_not_written(
+    error: PyMongoError, places: set[int]
+) -> None:
+    assert set(refused(error, 3)) == places
 
 
 def test_what_the_store_cannot_keep_is_answered_413() -> None:

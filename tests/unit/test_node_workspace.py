@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from protes.node.errors import TaskFailed
 from protes.node.layout import plan
 from protes.node.settings import PathMode
 from protes.node.workspace import Workspace, create_workspace, matches, remove
@@ -154,3 +155,35 @@ def test_what_is_mounted_is_never_deleted(tmp_path: Path) -> None:
         pytest.skip(f"no mounts can be made here: {os.strerror(ctypes.get_errno())}")
     assert done.stdout == "something is mounted below it\n", done.stderr
     assert (host / "precious").read_text() == "still here"
+
+
+@pytest.mark.parametrize("mode", ["namespace", "mapped"])
+def test_links_lead_the_node_nowhere_out_of_a_shared_folder(tmp_path: Path, mode: PathMode) -> None:
+    shared, other, outside = tmp_path / "shared", tmp_path / "other", tmp_path / "outside"
+    for folder in (shared, other, outside):
+        folder.mkdir()
+    for link, target in (("out", outside), ("inside", shared), ("other", other), ("file", outside / "file")):
+        (shared / link).symlink_to(target)
+    task = {"executors": [{"command": ["true"]}]}
+    workspace = create_workspace(mode, tmp_path / "root", task, shared=[shared, other])
+    workspace.prepare()
+    assert workspace.locate(f"{shared}/inside/new") == shared / "new"
+    assert workspace.locate(f"{shared}/other/new") == other / "new"
+    assert workspace.follow(shared / "other") == other
+    for path in ("out", "out/new", "inside/out/deep/new", "file"):
+        with pytest.raises(TaskFailed, match="leads out of the shared folder"):
+            workspace.locate(f"{shared}/{path}")
+    for path in ("out", "file"):
+        with pytest.raises(TaskFailed, match="leads out of the shared folder"):
+            workspace.follow(shared / path)
+
+
+def test_a_tasks_own_link_leads_not_out_of_a_shared_folder_either(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    task = {"executors": [{"command": ["true"]}], "volumes": ["/data"]}
+    workspace = create_workspace("namespace", tmp_path / "root", task, shared=[tmp_path / "shared"])
+    workspace.prepare()
+    (workspace.root / "data").mkdir()
+    (workspace.root / "data/link").symlink_to(f"{tmp_path}/shared/../outside")
+    with pytest.raises(TaskFailed, match="leads out of the shared folder"):
+        workspace.locate("/data/link")

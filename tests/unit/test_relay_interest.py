@@ -131,3 +131,45 @@ def test_who_reads_does_not_wait_for_a_store_that_cannot_write(clock: ManualCloc
     clock.advance(1)
     mark(interest, "three")
     assert Interest(records, clock, "other").shown().tasks == {"one", "two", "three"}
+
+
+def test_who_does_not_know_where_a_task_runs_leaves_what_others_said(
+    records: CountingRecords, clock: ManualClock
+) -> None:
+    reader, sweeper = Interest(records, clock, "api"), Interest(records, clock, "worker")
+    mark(reader, "one", "https://a.example")
+    clock.advance(5)
+    mark(reader, "one")
+    assert sweeper.shown().instances == {"https://a.example"}
+    reader.mark("one", "https://b.example")  # it has moved, a moment after the mark
+    clock.advance(1)
+    assert reader.shown().instances == {"https://b.example"}
+
+
+def test_where_a_task_runs_is_asked_once_for_each_version(records: CountingRecords, clock: ManualClock) -> None:
+    reader = Interest(records, clock, "api")
+    assert reader.asks_where("one", 1)
+    reader.mark("one", version=1)
+    reader.mark("two")
+    assert not reader.asks_where("one", 1)
+    assert reader.asks_where("one", 2)
+    assert reader.asks_where("two", 1)
+    reader.mark("one", "https://a.example", version=2)
+    assert not reader.asks_where("one", 2)
+    written()
+
+
+def test_a_process_without_room_for_a_thread_writes_later(
+    records: CountingRecords, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    reader = Interest(records, clock, "api")
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_room)
+        reader.mark("one")
+    assert records.puts == 0
+    clock.advance(1)
+    mark(reader, "two")
+    assert Interest(records, clock, "other").shown().tasks == {"one", "two"}

@@ -1,5 +1,6 @@
 """What is old is removed: in batches, within a time, and nothing that is still needed."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -34,7 +35,7 @@ class Dying(MemoryTaskStore):
 
     down = True
 
-    def delete_many(self, task_ids: list[str]) -> int:  # type: ignore[override]
+    def delete_many(self, task_ids: Sequence[str]) -> int:
         if self.down:
             raise StoreUnavailable("down")
         return super().delete_many(task_ids)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from protes.clock import ManualClock
 from protes.tes.build import build_request
-from protes.tes.client import Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects import DIALECTS, Dialect
 from protes.tes.errors import BadAnswer, NotSent, Refused, TaskMissing
+from protes.tes.finding import Found
 from protes.tes.read import SeenTask
 from protes.tes.states import State
 from protes.tes.timeouts import Timeouts
@@ -85,6 +87,24 @@ def test_create_looks_at_its_deadline_again_when_the_connection_stands(fake: Fak
         InstanceClient(transport, NODE, Late()).create(document("a-1"), deadline_monotonic=1.0)
     transport.get("/service-info")
     assert fake.server.connections == 2, "the first was made for the POST"
+    assert fake.posts == 0
+
+
+def test_create_sends_nothing_when_the_machine_was_suspended_meanwhile(fake: FakeTes, transport: Transport) -> None:
+    class Suspended(ManualClock):
+        looks = 0
+
+        def now(self) -> datetime:
+            self.looks += 1
+            return super().now() + timedelta(hours=self.looks - 1)
+
+    clock = Suspended()
+    deadline = ManualClock().now() + timedelta(seconds=20)
+    with pytest.raises(NotSent) as late:
+        InstanceClient(transport, NODE, clock).create(document("a-1"), clock.monotonic() + 20, (), deadline)
+    assert not late.value.ambiguous
+    transport.get("/service-info")
+    assert fake.server.connections == 2, "it was suspended while it connected"
     assert fake.posts == 0
 
 

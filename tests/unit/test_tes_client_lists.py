@@ -10,9 +10,10 @@ import pytest
 
 from protes.clock import ManualClock
 from protes.tes.build import build_request
-from protes.tes.client import Absent, CannotTell, Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects import DIALECTS, Dialect, Listing
 from protes.tes.errors import BadAnswer
+from protes.tes.finding import Absent, CannotTell, Found
 from protes.tes.read import SeenTask
 from protes.tes.states import State
 from protes.tes.timeouts import Timeouts

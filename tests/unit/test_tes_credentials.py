@@ -16,7 +16,7 @@ from protes.config.instances import Credentials
 from protes.config.loading import ConfigError
 from protes.config.settings import Settings
 from protes.federation.secrets import credentials_of
-from protes.tes.credentials import BasicCredentials, BearerToken, NoCredentials
+from protes.tes.credentials import BasicCredentials, BearerToken, CallerCredentials, NoCredentials
 
 
 def test_headers() -> None:
@@ -119,3 +119,15 @@ def test_the_credentials_of_the_docs_are_such() -> None:
     endpoint = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/oauth2/token"
     assert settings.instances[1].credentials.token_endpoint() == endpoint
     assert settings.credentials["partner"].hosts == ("tes.partner.example.org",)
+
+
+@pytest.mark.parametrize("value", ["Basic YWxpY2U6aHVudGVyMg==", "basic  YWxpY2U6aHVudGVyMg"])
+def test_the_password_in_a_callers_basic_is_a_secret_too(value: str) -> None:
+    secrets = CallerCredentials(SecretStr(value)).secrets()
+    assert {"alice:hunter2", "hunter2", value} <= set(secrets)
+
+
+@pytest.mark.parametrize("value", ["Basic /w==", "Basic a", "Basic", "Bearer YWxpY2U6aHVudGVyMg=="])
+def test_what_says_no_password_hides_itself_only(value: str) -> None:
+    secrets = CallerCredentials(SecretStr(value)).secrets()
+    assert set(secrets) == {value, value.partition(" ")[2]}

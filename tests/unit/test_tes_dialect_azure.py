@@ -10,9 +10,10 @@ import pytest
 from protes.clock import ManualClock
 from protes.tes.build import build_request
 from protes.tes.cancelled import Cancelled
-from protes.tes.client import CannotTell, Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects import DIALECTS, Dialect
 from protes.tes.errors import DownstreamError, Refused, ServerFault, TaskMissing, TimedOut
+from protes.tes.finding import CannotTell, Found
 from protes.tes.read import SeenTask
 from protes.tes.states import State
 from protes.tes.transport import Transport

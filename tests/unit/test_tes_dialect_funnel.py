@@ -10,9 +10,10 @@ import pytest
 
 from protes.clock import ManualClock
 from protes.tes.build import build_request
-from protes.tes.client import Absent, Found, InstanceClient
+from protes.tes.client import InstanceClient
 from protes.tes.dialects import DIALECTS, Dialect, Listing, fingerprint
 from protes.tes.errors import DownstreamError, Refused, ServerFault, TimedOut
+from protes.tes.finding import Absent, Found
 from protes.tes.read import Page
 from protes.tes.states import State
 from protes.tes.transport import Transport
@@ -175,6 +176,16 @@ def test_the_executor_that_a_cancellation_ended_has_no_exit_code(dialect: Dialec
     failed = {**answer, "logs": [{"logs": [first, {**killed, "exit_code": 137}]}]}
     assert [each["exit_code"] for each in (dialect.read(failed).log or {})["logs"]] == [0, 137]
     assert len((dialect.read({**answer, "state": "COMPLETE"}).log or {})["logs"]) == 2
+
+
+def test_executors_that_ended_before_a_cancellation_keep_a_zero_that_was_left_out() -> None:
+    first, killed = {"end_time": "2024-05-01T10:00:00Z", "stdout": "all\n"}, {"stdout": "begun\n"}
+    answer = {"id": "x", "state": "CANCELED", "logs": [{"logs": [first, {"exitCode": 3}, killed]}]}
+    log = OLDEST.read(answer).log or {}
+    assert [each["exit_code"] for each in log["logs"]] == [0, 3]
+    assert log["logs"][0]["stdout"] == "all\n"
+    assert log["system_logs"] == ["executor 3 left no exit code; its stdout: begun\n"]
+    assert (OLDEST.read({**answer, "logs": [{}]}).log or {})["logs"] == []
 
 
 def test_a_build_that_does_not_say_its_version_gets_the_careful_treatment() -> None:

@@ -44,6 +44,15 @@ def test_a_shell_runs_it_as_it_was_meant(tmp_path: Path) -> None:
     assert err.read_text() == "bad\n"
 
 
+@pytest.mark.parametrize("written", ["{}/log", "{}/./log", "{}//log", "/{}/log"])
+def test_one_file_for_both_streams_gets_all_of_both(tmp_path: Path, written: str) -> None:
+    log = tmp_path / "log"
+    command = ["sh", "-c", "echo first; echo second >&2; echo third; echo fourth >&2"]
+    made = sent({"image": "i", "command": command, "stdout": str(log), "stderr": written.format(tmp_path)})
+    assert run(made, tmp_path).returncode == 0
+    assert log.read_text() == "first\nsecond\nthird\nfourth\n"
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(WORDS, max_size=4))
 def test_any_arguments_arrive(words: list[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protes.tes.errors import BadAnswer
-from protes.tes.read import SeenTask, read_page, read_task, read_time, tail
+from protes.tes.read import SeenTask, masked, read_page, read_task, read_time, tail
 from protes.tes.states import State
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -351,3 +351,19 @@ def test_signatures_in_system_logs_are_masked() -> None:
     seen = read_task({"id": "a", "state": "SYSTEM_ERROR", "logs": [{"system_logs": [line]}]})
     assert seen.log is not None
     assert seen.log["system_logs"] == ["download of https://store/x?X-Amz-Signature=***&part=1 failed"]
+
+
+def test_what_was_shown_to_the_instance_is_in_nothing_that_it_tells() -> None:
+    told: dict[str, Any] = {
+        "system_logs": ["curl -u ann:hunter2", "done"],
+        "metadata": {"login": "hunter2", "zone": "a"},
+    }
+    wrote = {"exit_code": 0, "stdout": "hunter2", "end_time": "2024-05-01T10:00:02Z"}
+    seen = read_task(ended(**told, logs=[wrote]))
+    log = masked(seen, ("hunter2", "", "ann:hunter2")).log
+    assert log is not None
+    assert log["system_logs"] == ["curl -u ***", "done"]
+    assert log["metadata"] == {"login": "***", "zone": "a"}
+    assert log["logs"][0]["stdout"] == "hunter2"
+    assert masked(seen, ("",)) is seen
+    assert masked(SeenTask("t", State.RUNNING), ("hunter2",)).log is None

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protes.tes.build import build_request
 from protes.tes.dialects.table import DIALECTS
@@ -30,10 +32,31 @@ DOCUMENT: dict[str, Any] = {
         ("s3://bucket/a@b", "s3://bucket/a@b"),
         ("drs://h/1", "drs://h/1"),
         ("", ""),
+        ("ftp://u:p/w@h/x", "ftp://h/x"),
+        ("ftp://u:p?w@h/x", "ftp://h/x"),
+        ("https://u:p#/w@h:8080/x", "https://h:8080/x"),
+        ("https://h:8080/x@y", "https://h:8080/x@y"),
+        ("https://[2001:db8::1]/x@y", "https://[2001:db8::1]/x@y"),
+        ("https://[::1]:80?x@y", "https://[::1]:80?x@y"),
+        ("file:///a:b/c@d", "file:///a:b/c@d"),
     ],
 )
 def test_only_who_is_taken_out_of_a_url(url: str, expected: str) -> None:
     assert without_credentials(url) == expected
+
+
+RAW = st.text(st.sampled_from("ab1:/?#%.-"), max_size=8)
+
+
+@given(RAW, st.sampled_from(("h", "h:8080", "[::1]:80", "data.example.org")), st.sampled_from(("", "/x", "/x?y=z#s")))
+def test_no_password_survives_however_it_is_written(password: str, host: str, path: str) -> None:
+    assert without_credentials(f"ftp://ann:secret{password}@{host}{path}") == f"ftp://{host}{path}"
+
+
+@given(st.sampled_from(("h", "h:8080", "[::1]:80", "data.example.org")), st.text(st.sampled_from("ab1:@/?#%.-")))
+def test_a_url_without_credentials_stays_as_it_is(host: str, rest: str) -> None:
+    for end in "/?#":
+        assert without_credentials(f"https://{host}{end}{rest}") == f"https://{host}{end}{rest}"
 
 
 @pytest.mark.parametrize("name", DIALECTS)

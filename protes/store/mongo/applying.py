@@ -46,7 +46,8 @@ def apply(database: MongoDatabase, steps: Sequence[tuple[str, Change]]) -> Seque
     """See `ApplyingTaskStore.apply`.
 
     Raises:
-        StoreUnavailable: others change a task all the time, or the store is down; some of the steps may be taken.
+        StoreUnavailable: others change a task all the time, or the store is down; some of the steps may be taken, and
+            nobody is told which.
     """
     places: dict[str, list[int]] = {}
     for place, (task_id, _) in enumerate(steps):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from dns.exception import DNSException
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -13,7 +14,7 @@ from pymongo.read_concern import ReadConcern
 
 from protes.store.mongo import schema
 from protes.store.mongo.errors import translated
-from protes.store.protocols import StoreError
+from protes.store.protocols import StoreError, StoreUnavailable
 
 Document: TypeAlias = dict[str, Any]
 
@@ -60,13 +61,19 @@ class MongoDatabase:
         """Connect, make or migrate what is needed; after fork.
 
         Raises:
-            StoreUnavailable: no server answers.
+            StoreUnavailable: no server answers, or the hosts of `mongodb+srv://` cannot be looked up.
             StoreError: the URL cannot be used, the server refuses us, or the data is of a newer protes.
         """
         defaults = {name: value for name, value in _OPTIONS.items() if name.lower() not in _options_of(self._url)}
         try:
             client: MongoClient[Document] = MongoClient(self._url, event_listeners=self._listeners, **defaults)
         except (ConfigurationError, InvalidName, ValueError, TypeError) as error:
+            if isinstance(error.__cause__, DNSException | OSError):
+                # The driver looks the hosts of mongodb+srv:// up when it is made.
+                why = type(error.__cause__).__name__
+                raise StoreUnavailable(
+                    f"MongoDB: the hosts of the mongodb+srv URL cannot be looked up ({why})"
+                ) from None
             # Its text may hold a piece of the password.
             reason = f"the URL of the MongoDB store cannot be used ({type(error).__name__})"
             raise StoreError(f"{reason}: check its form, escape what is special in user and password") from None

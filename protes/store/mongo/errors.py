@@ -1,6 +1,6 @@
 """The one place where MongoDB's errors become the store's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,8 @@ from pymongo.errors import (
     DocumentTooLarge,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
+    WriteError,
 )
 
 from protes.store.protocols import StoreError, StoreFull, StoreUnavailable, TooLarge
@@ -100,6 +102,20 @@ def _faults(error: OperationFailure) -> list[Mapping[str, Any]]:
 def duplicates(error: BulkWriteError) -> bool:
     """Tell whether all that went wrong is that ids are there already."""
     return {fault.get("code") for fault in _faults(error)} == {DUPLICATE_KEY}
+
+
+def refused(error: PyMongoError, count: int) -> Collection[int]:
+    """Return which of `count` documents, by place, the server has certainly not inserted.
+
+    None after a time-out, a lost connection or an election: they may have been inserted before.
+    """
+    if isinstance(error, BulkWriteError):
+        return {int(fault["index"]) for fault in error.details.get("writeErrors", ())}
+    if not isinstance(error, OperationFailure) or isinstance(error, WriteConcernError):
+        return ()
+    # Whole commands fail for what may pass in the midst of them, too; a full disk and missing rights come first.
+    kind = type(_of_operation(error))
+    return range(count) if isinstance(error, WriteError) or kind is not StoreUnavailable else ()
 
 
 @contextmanager

@@ -7,16 +7,23 @@ from typing import Any
 
 import bson
 from pymongo import ASCENDING, DESCENDING, DeleteMany
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    NetworkTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.ids import new_token
 from protes.store.mongo import applying, codec, loads, reading
 from protes.store.mongo.codec import Document
 from protes.store.mongo.database import MongoDatabase
-from protes.store.mongo.errors import TOO_LARGE, duplicates, translated
+from protes.store.mongo.errors import TOO_LARGE, duplicates, refused, translated
 from protes.store.mongo.listing import page_filter
-from protes.store.mongo.texts import TextWriter, parts_prefix
+from protes.store.mongo.texts import TextWriter, parts_prefix, task_of
 from protes.store.prefixes import after_prefix
 from protes.store.protocols import StoreError, StoreUnavailable, TooLarge
 from protes.store.records import FURTHEST_AHEAD, Followed, InstanceLoad, Phase, TaskQuery, TaskRecord
@@ -50,10 +57,27 @@ class MongoTaskStore(ApplyingTaskStore):
         with translated():
             if parts:
                 self._database.parts.insert_many(parts, ordered=False)
-            refused = self._insert(documents)
-        if not refused:
+            try:
+                there = self._insert_again(documents)
+            except PyMongoError as error:
+                never = {records[place].id for place in refused(error, len(documents))}
+                self._drop([part["_id"] for part in parts if task_of(part["_id"]) in never])
+                raise
+        if not there:
             return records
-        return self._instead(records, refused, parts)
+        return self._instead(records, there, parts)
+
+    def _insert_again(self, documents: Sequence[Document]) -> set[int]:
+        """Insert as `_insert` does; once more where the connection broke, so that what was written then is found.
+
+        The driver does so itself where the server is one of a replica set. Not after a time-out: time is up.
+        """
+        try:
+            return self._insert(documents)
+        except (NetworkTimeout, ServerSelectionTimeoutError):
+            raise
+        except AutoReconnect:
+            return self._insert(documents)
 
     def _insert(self, documents: Sequence[Document]) -> set[int]:
         """Insert what is not there; return the places of the others."""
@@ -71,20 +95,23 @@ class MongoTaskStore(ApplyingTaskStore):
             return {int(each["index"]) for each in error.details["writeErrors"]}
         return set()
 
+    def _drop(self, parts: Sequence[str]) -> None:
+        """Remove parts that nothing names; what is left over takes room and hurts nobody."""
+        if parts:
+            with suppress(StoreError), translated():
+                self._database.parts.delete_many({"_id": {"$in": parts}})
+
     def _instead(
-        self, records: Sequence[TaskRecord], refused: set[int], parts: Sequence[Document]
+        self, records: Sequence[TaskRecord], there: set[int], parts: Sequence[Document]
     ) -> Sequence[TaskRecord]:
-        """Return what is stored in the place of the refused ones, and remove the parts that came with these."""
-        wanted = reading.by_ids({records[place].id for place in refused})
+        """Return what is stored in the place of those that were there, and remove the parts that came with these."""
+        wanted = reading.by_ids({records[place].id for place in there})
         stored = reading.complete(self._database, reading.find(self._database, wanted), wanted)
         found = {each.record.id: each.record for each in stored}
         used = {name for each in stored for name in codec.named_parts(each.document)}
-        unused = [part["_id"] for part in parts if part["_id"].partition("/")[0] in found and part["_id"] not in used]
-        if unused:
-            with suppress(StoreError), translated():
-                self._database.parts.delete_many({"_id": {"$in": unused}})
+        self._drop([part["_id"] for part in parts if task_of(part["_id"]) in found and part["_id"] not in used])
         try:
-            return [found[record.id] if place in refused else record for place, record in enumerate(records)]
+            return [found[record.id] if place in there else record for place, record in enumerate(records)]
         except KeyError:
             # Removed just now, or not yet written by a majority: only what is durable is read.
             raise StoreUnavailable("MongoDB: the task is being written or removed by somebody else") from None
@@ -151,7 +178,9 @@ class MongoTaskStore(ApplyingTaskStore):
         token = new_token()
         with translated():
             stamped = self._database.tasks.update_many(
-                {"_id": {"$in": list(ids)}, **waiting}, {"$set": {"enqueued_until": until, "enqueued_by": token}}
+                {"_id": {"$in": list(ids)}, **waiting},
+                {"$set": {"enqueued_until": until, "enqueued_by": token}},
+                hint="_id_",  # not that of `due_at`, which fits as well
             )
         if stamped.matched_count == len(ids):
             return ids

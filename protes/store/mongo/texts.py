@@ -42,6 +42,11 @@ def parts_prefix(task_id: str) -> str:
     return f"{task_id}/"
 
 
+def task_of(part_id: str) -> str:
+    """Return the id of the task that a part is of."""
+    return part_id.partition("/")[0]
+
+
 def part_ids(texts: Iterable[Text | None]) -> list[str]:
     """Return the ids of the parts of texts."""
     return [each for text in texts if isinstance(text, dict) for each in text["parts"]]

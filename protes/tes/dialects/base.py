@@ -103,6 +103,7 @@ class Dialect:
         other_view_on_loss: it closes the connection where it cannot make a view, and another view may work.
         listing: how active tasks are listed; None: each is asked for by its id.
         poll_floor_seconds: two reads of the same task are at least this far apart.
+        bad_token_is_fault: it answers a token that it does not take as if it had failed itself (500, a redirect).
         service_info_path: below the base path.
         takes_fields: those of `FIELDS_OF_1_1` that it takes.
         takes_preference: it is a protes and is told what the caller prefers.
@@ -128,6 +129,7 @@ class Dialect:
     other_view_on_loss: bool = False
     listing: Listing | None = None
     poll_floor_seconds: float = 5.0
+    bad_token_is_fault: bool = False
     service_info_path: str = "/service-info"
     takes_fields: frozenset[str] = frozenset()
     takes_preference: bool = False

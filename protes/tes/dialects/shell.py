@@ -4,6 +4,7 @@ What could be changed on the way goes through variables, which such servers leav
 script itself has nothing in it that reads as a path to be tidied.
 """
 
+import posixpath
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,10 +27,19 @@ def wrapped(executor: Mapping[str, Any]) -> dict[str, Any]:
     files = {f"{prefix}{name.upper()}": executor[name] for name in _REDIRECTIONS if executor.get(name)}
     script = ["exec", *(f'"${{{name}}}"' for name in words)]
     for stream, sign in _REDIRECTIONS.items():
-        if executor.get(stream):
+        if stream == "stderr" and _is_stdout(executor):
+            script.append("2>&1")  # opened twice, each stream would write over the other's
+        elif executor.get(stream):
             script += [sign, f'"${{{prefix}{stream.upper()}}}"']
     others = {name: value for name, value in executor.items() if name not in _REDIRECTIONS}
     return {**others, "command": ["sh", "-c", " ".join(script)], "env": env | words | files}
+
+
+def _is_stdout(executor: Mapping[str, Any]) -> bool:
+    """Tell whether stderr goes to the file that stdout goes to."""
+    names = [executor.get(stream) for stream in ("stdout", "stderr")]
+    # With three slashes in front any number of them counts as one.
+    return all(names) and len({posixpath.normpath(f"///{name}") for name in names}) == 1
 
 
 def changes_as_path(argument: str) -> bool:

@@ -54,6 +54,8 @@ TESAZURE = _Tesazure(
     listing=None,
     # Each GET costs several calls of Azure's.
     poll_floor_seconds=30.0,
+    # 401 and 403 are for a header that is missing or of another scheme.
+    bad_token_is_fault=True,
     service_info_path=LEGACY_INFO_PATH,
     takes_fields=frozenset(),
     strip_tags=("ms-submitter-*", "ms-backend-batch-pool-id"),
