@@ -4,7 +4,8 @@ Files have FOCA's layout; ours is the section `custom`. An environment variable 
 `custom.server.port`; its value is read as YAML, but for secrets, which are taken as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -123,10 +124,8 @@ def read_secret(credentials: Credentials, environ: Mapping[str, str], where: str
             raise ConfigError(f"{where}: the environment variable {credentials.secret_env} is not set")
         return SecretStr(value)
     if credentials.secret_file is not None:
-        try:
+        with _reading(f"{where}: {credentials.secret_file}"):
             return SecretStr(Path(credentials.secret_file).read_text(encoding="utf-8").strip())
-        except OSError as problem:
-            raise ConfigError(f"{where}: {credentials.secret_file} cannot be read: {problem.strerror}") from None
     return None
 
 
@@ -138,13 +137,8 @@ def secret_keys(server: ServerSettings) -> Sequence[SecretStr]:
     """
     if server.secret_key_file is None:
         return server.secret_key
-    where = f"custom.server.secret_key_file: {server.secret_key_file}"
-    try:
+    with _reading(f"custom.server.secret_key_file: {server.secret_key_file}"):
         return read_keys(Path(server.secret_key_file))
-    except OSError as problem:
-        raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
-    except ValueError as problem:
-        raise ConfigError(f"{where}: {problem}") from None
 
 
 def broker_url(runner: RunnerSettings) -> SecretStr:
@@ -156,15 +150,8 @@ def broker_url(runner: RunnerSettings) -> SecretStr:
     if runner.broker_url is not None:
         return runner.broker_url
     assert runner.broker_url_file is not None  # noqa: S101 (the settings were checked)
-    where = f"custom.runner.broker_url_file: {runner.broker_url_file}"
-    try:
+    with _reading(f"custom.runner.broker_url_file: {runner.broker_url_file}"):
         return check_broker_url(SecretStr(Path(runner.broker_url_file).read_text(encoding="utf-8")))
-    except UnicodeDecodeError:
-        raise ConfigError(f"{where} is no text") from None
-    except OSError as problem:
-        raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
-    except ValueError as problem:
-        raise ConfigError(f"{where}: {problem}") from None
 
 
 def store_url(store: StoreSettings) -> str:
@@ -176,17 +163,28 @@ def store_url(store: StoreSettings) -> str:
     if store.url_file is None:
         return store.url
     where = f"custom.store.url_file: {store.url_file}"
-    try:
+    with _reading(where):
         url = check_store_url(Path(store.url_file).read_text(encoding="utf-8").strip())
+    if "://" not in url:
+        raise ConfigError(f"{where}: there is no URL in it")
+    return url
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Say of a file of secrets what is wrong with it, and not what is in it.
+
+    Raises:
+        ConfigError: it cannot be read, is no text, or has something else in it; the text begins with `where`.
+    """
+    try:
+        yield
     except UnicodeDecodeError:
         raise ConfigError(f"{where} is no text") from None
     except OSError as problem:
         raise ConfigError(f"{where} cannot be read: {problem.strerror}") from None
     except ValueError as problem:
         raise ConfigError(f"{where}: {problem}") from None
-    if "://" not in url:
-        raise ConfigError(f"{where}: there is no URL in it")
-    return url
 
 
 def _refuse_unknown_sections(config: Config) -> None:

@@ -9,47 +9,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.bench.load import post_tasks
-from tests.support.processes import TOKEN, gateway, in_front_of, node
+from tests.support.gateway_tasks import TES, all_tasks, copies_at, wait_for_all
+from tests.support.processes import gateway, in_front_of, node
 
-TES = "/ga4gh/tes/v1"
 COUNT = 1000
 PATIENCE_SECONDS = 240
-
-
-def _all_tasks(url: str, token: str | None = None) -> list[dict[str, object]]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    tasks: list[dict[str, object]] = []
-    query = {"page_size": "1000", "view": "BASIC"}
-    while True:
-        page = requests.get(f"{url}{TES}/tasks", params=query, headers=headers, timeout=60).json()
-        tasks += page["tasks"]
-        if not page.get("next_page_token"):
-            return tasks
-        query["page_token"] = page["next_page_token"]
-
-
-def _wait_for_all(url: str, ids: list[str]) -> Counter[str]:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        states = {str(task["id"]): str(task["state"]) for task in _all_tasks(url)}
-        counts = Counter(states[each] for each in ids)
-        if counts["QUEUED"] + counts["INITIALIZING"] + counts["RUNNING"] == 0 or time.monotonic() > until:
-            return counts
-        time.sleep(0.5)
-
-
-def _runs(node_urls: list[str]) -> Counter[str]:
-    """Count, at the nodes, how many copies each task of the gateway has."""
-    copies: Counter[str] = Counter()
-    for url in node_urls:
-        for task in _all_tasks(url, TOKEN):
-            tags = task["tags"]
-            assert isinstance(tags, dict)
-            copies[str(tags["protes_attempt"]).rpartition("-")[0]] += 1
-    return copies
 
 
 @pytest.fixture(name="nodes")
@@ -62,8 +28,8 @@ def _nodes(tmp_path: Path) -> object:
 def test_a_thousand_tasks_run_exactly_once_each(tmp_path: Path, nodes: list[str]) -> None:
     with gateway(tmp_path / "gateway", in_front_of(tmp_path, *nodes)) as (url, _):
         ids = post_tasks(f"{url}{TES}/tasks", COUNT, 16, None).ids
-        assert _wait_for_all(url, ids) == {"COMPLETE": COUNT}
-        assert _runs(nodes) == Counter(ids)
+        assert wait_for_all(url, ids, PATIENCE_SECONDS) == {"COMPLETE": COUNT}
+        assert copies_at(nodes) == Counter(ids)
 
 
 @pytest.mark.timeout(400)
@@ -87,10 +53,10 @@ def test_kill_9_in_the_middle_loses_nothing_and_runs_nothing_twice(tmp_path: Pat
         poster.join()
     with gateway(tmp_path / "gateway", settings) as (url, _):
         every = ids + accepted
-        assert _wait_for_all(url, every) == {"COMPLETE": len(every)}
+        assert wait_for_all(url, every, PATIENCE_SECONDS) == {"COMPLETE": len(every)}
         # What was on disk when the answer to its POST was lost exists too, and has run once.
-        known = {str(task["id"]) for task in _all_tasks(url)}
-        _wait_for_all(url, sorted(known))
-        copies = _runs(nodes)
+        known = {str(task["id"]) for task in all_tasks(url)}
+        wait_for_all(url, sorted(known), PATIENCE_SECONDS)
+        copies = copies_at(nodes)
         assert set(every) <= known == set(copies)
         assert set(copies.values()) == {1}
