@@ -8,7 +8,7 @@ thread made up for by another, within a bound; when that is over, threads end un
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LONG_SECONDS = 2.0
+LONG_SECONDS = 1.0
 """A job that runs for so long is taken to hang; an ordinary one answers well within it."""
 MOST_TIMES = 4
 """So many times the configured threads there are at most."""

@@ -76,7 +76,7 @@ def growing(folder: Path) -> None:
     columns = []
     for size in SIZES:
         began = time.perf_counter()
-        fill(folder / str(size), size, 100)
+        fill(folder / str(size), size, 5)
         took = time.perf_counter() - began
         file = sum(each.stat().st_size for each in (folder / str(size)).iterdir())
         print(f"  {size} tasks stored in {took:.0f} s, {file / 1e6:.0f} MB", flush=True)

@@ -59,8 +59,11 @@ def _copy(connection: sqlite3.Connection, first: int, last: int, every: int) -> 
         place = "id" if table == "tasks" else "task_id"
         connection.execute(
             "WITH RECURSIVE numbers(number) AS "
-            "(SELECT :first UNION ALL SELECT number + 1 FROM numbers WHERE number < :last) "
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM numbers CROSS JOIN {table} AS template "
+            "(SELECT :first UNION ALL SELECT number + 1 FROM numbers WHERE number < :last), "
+            # Not every table has an index that finds them among hundreds of thousands of copies.
+            f"template AS MATERIALIZED (SELECT * FROM {table} "
+            f"WHERE {place} IN ('{State.RUNNING}', '{State.COMPLETE}')) "
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} FROM numbers CROSS JOIN template "
             f"WHERE template.{place} = CASE number % :every WHEN 0 THEN '{State.RUNNING}' ELSE '{State.COMPLETE}' END",
             values,
         )
