@@ -58,12 +58,12 @@ class WallClock:
         return {
             "LD_PRELOAD": str(_LIBRARY),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
     def jump(self, seconds: int) -> None:
-        """Set the program's time to this far from the true one, at once."""
+        """Set the program's time to this far from the true one; it sees so within a second."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{seconds:+d}s\n")
         new.replace(self._file)

@@ -11,7 +11,7 @@ from tests.crash.checks import explained, violations
 from tests.crash.client import Engine, wishes
 from tests.crash.faults import play
 from tests.crash.schedule import schedule
-from tests.crash.system import LONG, Pace, System
+from tests.crash.system import Pace, System
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(1800)]
 
@@ -59,10 +59,9 @@ def test_the_disk_is_full(build: Build, pace: Pace, seed: int) -> None:
 
 @pytest.mark.parametrize(("topology", "kill"), [("embedded", "kill the API"), ("scaled", "kill a worker")])
 def test_clocks_jump(build: Build, pace: Pace, seed: int, topology: str, kill: str) -> None:
-    if topology == "scaled" and pace != LONG:
-        pytest.skip("workers whose clocks are hours apart hinder each other for longer than the short form lasts")
     kinds = ["clock an hour ahead", "clock an hour behind", "clock right", kill]
-    _survives(build(topology, clocks=True), pace, seed, kinds)
+    # Each look at a changed clock reads a file under a lock: five programs of that kind get a quarter of the work done.
+    _survives(build(topology, clocks=True), pace if topology == "embedded" else pace.gently(), seed, kinds)
 
 
 def _survives(system: System, pace: Pace, seed: int, kinds: Sequence[str]) -> None:
