@@ -6,7 +6,7 @@ PORT   ?= 8080
 DATA   ?= data
 PLOTS  ?= build/simulation
 
-.PHONY: help install run demo serve test check format services-install services faults engines-install engines bench simulate clean
+.PHONY: help install run demo serve test check format services-install services faults engines-install engines bench simulate docs audit clean
 
 help:
 	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
@@ -17,6 +17,8 @@ help:
 	@echo "make engines  real workflow engines through the gateway, which make engines-install installs"
 	@echo "make faults   kill -9 under load (LONG=1: for longer; SEED=n: the same once more)"
 	@echo "make bench    the figures of the README"
+	@echo "make docs     the documentation as a site, in build/site"
+	@echo "make audit    what is installed against known vulnerabilities (asks a database on the Internet)"
 	@echo "make simulate the ranker against others and against an oracle, plots in $(PLOTS) (SEEDS=30; QUICK=1)"
 
 # A stamp per set of packages, so that a second call starts at once.
@@ -76,6 +78,12 @@ engines: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+audit: $(VENV)/.dev
+	@$(BIN)/python -m pip_audit --requirement deployment/requirements.txt
 
 $(VENV)/.simulate: $(VENV)/.dev
 	@echo "Installing what the plots need ..."

@@ -14,6 +14,7 @@ from foca.security.cors import enable_cors
 from protes.api import problems
 from protes.api.guard import Guard
 from protes.api.ingress import Environ, IngressLayer, StartResponse, WsgiApp
+from protes.api.observed import note_route
 from protes.api.parameters import ParameterValidator
 from protes.api.probes import Probes
 from protes.api.services import Services, attach
@@ -24,8 +25,15 @@ from protes.config.runner import RunnerSettings
 from protes.config.settings import Settings
 from protes.config.watching import ConfigFiles
 from protes.current import Current
+from protes.dashboard.assets import packaged
+from protes.dashboard.serving import Dashboard
+from protes.exposing import exposed, figures
+from protes.identity import process_name
 from protes.jobs import register
 from protes.leader import Leadership
+from protes.logs import configuring as logs
+from protes.metrics.serving import Serving
+from protes.observing import Observing
 from protes.parts import Parts, make_lasting, make_parts
 from protes.reload import Reloader, Trigger
 from protes.runner.broker import Broker, BrokerUnusable
@@ -53,6 +61,7 @@ class Worker:
     grace_seconds: float
     _current: Current[Parts]
     _reloader: Reloader | None
+    _observing: Observing
 
     @property
     def services(self) -> Services:
@@ -61,13 +70,30 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work on tasks, and to look after the configuration; after fork, once."""
+        self._observing.start()
         self.services.runner.start()
         if self._reloader is not None:
             self._reloader.start()
 
+    def serve_figures(self) -> Serving | None:
+        """Serve `/metrics` and probes at the port that the settings name for workers, if they do; close what this is.
+
+        Raises:
+            ConfigError: the address cannot be bound, or the token for metrics not be read.
+        """
+        settings, services = self.services.settings, self.services
+        if not settings.metrics.enabled or settings.metrics.worker_port is None:
+            return None
+        app = figures(settings, self._observing, lambda: services.records.get("gateway", "id", services.clock.now()))
+        try:
+            return Serving(app, settings.metrics.worker_host, settings.metrics.worker_port)
+        except OSError as error:
+            raise ConfigError(f"custom.metrics.worker_port: cannot serve there: {error.strerror}") from None
+
     def hurry(self) -> None:
         """Send requests that wait for a change away; fit for a signal handler of the main thread."""
         self.services.waiting.close()
+        self.services.feed.close()
 
     def close(self) -> None:
         """Stop working, finishing what is under way for as long as the grace lasts, and close everything."""
@@ -75,10 +101,12 @@ class Worker:
             self._reloader.close()
         parts = self.services
         parts.waiting.close()
+        parts.feed.close()
         parts.runner.stop(self.grace_seconds)
         with suppress(StoreError):  # then it expires by itself
             Leadership(parts.records, parts.clock, parts.process).resign()
         self._current.close()
+        self._observing.close()
         self.stores.close()
 
 
@@ -118,8 +146,9 @@ def create_gateway(
         StoreError: the store cannot be opened.
     """
     work = create_worker(loaded, clock=clock, stores=stores, environ=environ, files=files, trigger=trigger)
-    wsgi = _wsgi(loaded, work._current)
-    return Gateway(work.stores, _STOP_GRACE_SECONDS, work._current, work._reloader, wsgi)
+    wsgi = exposed(_wsgi(loaded, work._current), loaded.settings, work._observing, clock or SystemClock())
+    configure_log(loaded)  # once more: FOCA has put its defaults in its place
+    return Gateway(work.stores, _STOP_GRACE_SECONDS, work._current, work._reloader, work._observing, wsgi)
 
 
 def create_worker(
@@ -136,23 +165,26 @@ def create_worker(
     configure_log(loaded)
     runner = _runner(settings.runner, clock)
     stores = stores or create_stores(store_url(settings.store))
-    lasting = make_lasting(settings, stores, runner, clock, os.environ if environ is None else environ)
-    current = Current(make_parts(settings, lasting, None))
+    observing, used = Observing.of(settings, stores, clock, process_name())
+    lasting = make_lasting(settings, used, runner, clock, os.environ if environ is None else environ)
+    current = Current(make_parts(settings, lasting, None, observing))
+    observing.follow(lambda: current.now.services.federation, runner, lasting.intake, lasting.waiting)
 
     def run(job: str, key: str) -> None:
-        with current.use() as parts:
+        with current.use() as parts, observing.job(job, key):
             parts.handlers[job](key)
 
     def replace(new: Settings) -> None:
         federation = current.now.services.federation
         federation.keep()  # what registries have answered since it was kept last, or there would be a gap
-        current.replace(make_parts(new, lasting, federation))
+        current.replace(make_parts(new, lasting, federation, observing))
+        lasting.telling.feed.dismiss()  # who listens comes again, by the new settings
 
     register(runner, settings.runner.tick_seconds, current.now.handlers, run)
     reloader = None
     if files is not None:
         reloader = Reloader(loaded, files, trigger or Trigger(), replace, current.close_unused, clock)
-    return Worker(stores, settings.runner.grace_seconds, current, reloader)
+    return Worker(stores, settings.runner.grace_seconds, current, reloader, observing)
 
 
 def _runner(settings: RunnerSettings, clock: Clock) -> Runner:
@@ -198,12 +230,14 @@ def _wsgi(loaded: Loaded, current: Current[Parts]) -> WsgiApp:
     flask_app = connexion_app.app
     if server.cors_origins:
         enable_cors(flask_app, CORSConfig(allow_origins=list(server.cors_origins)))
+    flask_app.before_request(note_route)
     problems.register(flask_app)
+    pages = Dashboard(flask_app, packaged())
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         with current.use() as parts:
             attach(environ, parts.services)
-            return _ingress(flask_app, parts.services)(environ, start_response)
+            return _ingress(pages, parts)(environ, start_response)
 
     def look() -> None:
         with current.use() as parts:
@@ -212,10 +246,12 @@ def _wsgi(loaded: Loaded, current: Current[Parts]) -> WsgiApp:
     return Probes(serve, look)
 
 
-def _ingress(app: WsgiApp, parts: Services) -> IngressLayer:
-    server = parts.settings.server
+def _ingress(app: WsgiApp, parts: Parts) -> IngressLayer:
+    settings = parts.services.settings
+    server = settings.server
     guard = Guard.of(server.host, server.allowed_hosts, server.cors_origins)
-    return IngressLayer(app, guard, server.max_body_bytes, parts.gateway_id, parts.settings.profiles.keys())
+    admit, profiles = parts.gatekeeper.admit, settings.profiles.keys()
+    return IngressLayer(app, guard, server.max_body_bytes, parts.services.gateway_id, profiles, admit)
 
 
 def configure_log(loaded: Loaded) -> None:
@@ -232,3 +268,4 @@ def configure_log(loaded: Loaded) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     # connexion would log a client error a second time, at error level.
     logging.getLogger("connexion").setLevel(logging.CRITICAL)
+    logs.apply(loaded.settings.logging.format)

@@ -9,7 +9,9 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
+
+from protes.http_arrival import Bounds
+from protes.http_waiting import PatientWorker
 
 WsgiApp = Callable[..., Any]
 Create = Callable[[], tuple[WsgiApp, Callable[[], None]]]
@@ -35,10 +37,10 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         self.kill_workers(signal.SIGHUP)
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc]
+class _Worker(PatientWorker):
     """A worker process that lives through a hangup, from its first moment on."""
 
-    SIGNALS = tuple(each for each in ThreadWorker.SIGNALS if each != signal.SIGHUP)
+    SIGNALS = tuple(each for each in PatientWorker.SIGNALS if each != signal.SIGHUP)
 
     def init_signals(self) -> None:
         signal.signal(signal.SIGHUP, lambda *_: self.app.hang_up())
@@ -54,8 +56,14 @@ class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured in code alone: no file and no command line of ours reaches it."""
 
     def __init__(
-        self, create: Create, hang_up: Callable[[], None], stop: Callable[[], None], options: dict[str, Any]
+        self,
+        create: Create,
+        hang_up: Callable[[], None],
+        stop: Callable[[], None],
+        bounds: Bounds,
+        options: dict[str, Any],
     ) -> None:
+        self.bounds = bounds
         self.hang_up = hang_up
         self.stop = stop
         self._create = create
@@ -93,7 +101,10 @@ def serve(
     workers: int = 1,
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] = lambda: None,
+    may_serve: Callable[[str], None] = lambda _: None,
     on_stop: Callable[[], None] = lambda: None,
+    on_child_exit: Callable[[int], None] = lambda _: None,
+    bounds: Bounds | None = None,
 ) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
 
@@ -109,11 +120,14 @@ def serve(
         on_ready: is called once with the root URL when the first worker can answer.
         on_hangup: is called in each worker process, within a signal handler, when the server receives SIGHUP.
         on_stop: is called likewise when the process is told to stop; requests under way have ten seconds from then on.
+        may_serve: raises ValueError where an address that a passed socket is bound to may not be served.
+        on_child_exit: is called in this process with the process id of a worker that has ended.
+        bounds: how slow clients may be.
 
     Raises:
         PortTaken: the address cannot be bound, or what was passed is not one socket of TCP.
     """
-    listener = _passed(os.environ) or _bind(host, port)
+    listener = _passed(os.environ, may_serve) or _bind(host, port)
     url = _url(host, listener.getsockname()[1])  # now: gunicorn takes the descriptor over
 
     def ready(worker: Any) -> None:
@@ -127,19 +141,22 @@ def serve(
         "threads": threads,
         "keepalive": 75,  # longer than clients keep idle connections, so that it is they who close them
         "graceful_timeout": 10,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 16_384,  # tokens of some issuers are long
         "limit_request_line": 8190,  # lists with many tag filters have long URLs
         "loglevel": "error",
         "control_socket_disable": True,
         "post_worker_init": ready,
+        "child_exit": lambda _arbiter, worker: on_child_exit(worker.pid),
     }
-    _Server(create, on_hangup, on_stop, options).run()
+    _Server(create, on_hangup, on_stop, bounds or Bounds(), options).run()
 
 
-def _passed(environ: MutableMapping[str, str]) -> socket.socket | None:
+def _passed(environ: MutableMapping[str, str], may_serve: Callable[[str], None]) -> socket.socket | None:
     """Return the socket that was passed to this very process, if one was, and take the word of it out.
 
     Raises:
-        PortTaken: several were passed, or one that nobody can reach by HTTP over TCP.
+        PortTaken: several were passed, or one that nobody can reach by HTTP over TCP, or at which it may not be served.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()) or environ.get("LISTEN_FDS", "0") == "0":
         return None
@@ -154,6 +171,10 @@ def _passed(environ: MutableMapping[str, str]) -> socket.socket | None:
         raise PortTaken(f"cannot serve at the socket that was passed: {error.strerror}") from None
     if passed.family not in (socket.AF_INET, socket.AF_INET6) or passed.type != socket.SOCK_STREAM:
         raise PortTaken("cannot serve at the socket that was passed: it is not one of TCP")
+    try:
+        may_serve(passed.getsockname()[0])
+    except ValueError as problem:
+        raise PortTaken(f"cannot serve at the socket that was passed: {problem}") from None
     return passed
 
 

@@ -13,6 +13,7 @@ from protes.clock import Clock
 from protes.config.settings import Settings
 from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.outcome import Outcome
+from protes.dispatch.waiting_list import TURN, task_of
 from protes.federation.federation import Federation
 from protes.leader import Leadership
 from protes.learning.learning import Learning
@@ -55,15 +56,24 @@ class TaskJobs:
         self._clock = clock
         self._me = me
 
-    def advance(self, task_id: str) -> None:
-        """Take one turn at the task; somebody else's lease, or a lost one, ends the turn."""
+    def take_turn(self, key: str) -> None:
+        """Have a task in line, whose note has this key, take its turn; one that is gone leaves the line."""
+        self.advance(task_of(key), key)
+
+    def advance(self, task_id: str, turn: str | None = None) -> None:
+        """Take one turn at the task; somebody else's lease, or a lost one, ends the turn.
+
+        Args:
+            task_id: the task.
+            turn: key of its note, where it was given a place (`protes.dispatch.turns`).
+        """
         now = self._clock.now()
         lease = Lease(self._me, new_token(), now + timedelta(seconds=self._lease_seconds))
         record = self._tasks.claim(task_id, lease, now)
         if record is None:
             return
         try:
-            outcome = self._turn(record, lease.token)
+            outcome = self._turn(record, lease.token, turn)
         except LeaseLost:
             logger.warning("task %s: the lease was lost, somebody else goes on", task_id)
         except StoreUnavailable:
@@ -76,12 +86,12 @@ class TaskJobs:
             due_at = None if outcome.due_at is None else min(outcome.due_at, self._clock.now() + _LONGEST_PAUSE)
             self._tasks.release(task_id, lease.token, due_at, outcome.system_logs)
 
-    def _turn(self, record: TaskRecord, token: str) -> Outcome:
+    def _turn(self, record: TaskRecord, token: str, turn: str | None) -> Outcome:
         """Push a cancellation, or dispatch; a cancellation that comes in meanwhile makes the task due again."""
         live = record.live_attempt
         if live is not None and live.phase is Phase.ACCEPTED and _is_to_end(record, live):
             return Outcome(self._canceller.push(record))
-        return self._dispatcher.advance(record, token)
+        return self._dispatcher.advance(record, token, turn)
 
 
 def _is_to_end(record: TaskRecord, attempt: Attempt) -> bool:
@@ -125,8 +135,15 @@ class Tick:
         clock: Clock,
         me: str,
         interest: Interest,
+        leads: Callable[[bool], None] = lambda _: None,
+        tell: Callable[[], object] = lambda: None,
+        give_turns: Callable[[], object] = lambda: None,
     ) -> None:
-        """Tick in the name of `me`; instances where `interest` is shown are looked at more often."""
+        """Tick in the name of `me`; instances where `interest` is shown are looked at more often.
+
+        `leads` is told each time whether this process leads; `tell` tells clients of what has changed; `give_turns`
+        gives tasks that wait for places their turns.
+        """
         self._tasks = tasks
         self._records = records
         self._federation = federation
@@ -134,6 +151,9 @@ class Tick:
         self._clock = clock
         self._schedule = Schedule(settings.relay)
         self._interest = interest
+        self._leads = leads
+        self._tell = tell
+        self._give_turns = give_turns
         self._leadership = Leadership(records, clock, me)
         self._loads = Loads(tasks, clock)
         self._cleaned_at: datetime | None = None
@@ -142,7 +162,9 @@ class Tick:
 
     def tick(self, _: str = "") -> None:
         """Submit instances to probe and to relay, tasks that are due, and housekeeping."""
-        if not self._leadership.held():
+        held = self._leadership.held()
+        self._leads(held)
+        if not held:
             return
         now = self._clock.now()
         for key in self._federation.due_probes():
@@ -151,6 +173,7 @@ class Tick:
             self._passed_at = now
             for task_id in self._tasks.due(now, _BATCH, now + _ENQUEUED):
                 self._runner.submit("dispatch", task_id)
+        self._give_turns()
         loads = self._loads.read()
         working = [each.instance_url for each in loads]
         paused, floors = self._federation.paused(working), self._federation.poll_floors(working)
@@ -163,6 +186,7 @@ class Tick:
         if self._cleaned_at is None or abs(now - self._cleaned_at) > _HOUSEKEEPING:
             self._cleaned_at = now
             self._runner.submit("housekeeping", "")
+        self._tell()
 
 
 class Housekeeping:
@@ -204,14 +228,17 @@ def handlers(
     learning: Learning,
     tick: Tick,
     housekeeping: Housekeeping,
+    callback: Handler,
 ) -> Mapping[str, Handler]:
     """Say which job is whose, by the job's name."""
     return {
         "dispatch": jobs.advance,
+        TURN: jobs.take_turn,
         "relay": partial(relay, sweeper, runner),
         "probe": federation.probe,
         "learn": lambda _: learn(learning),
         "housekeeping": housekeeping.run,
+        "callback": callback,
         "tick": tick.tick,
     }
 

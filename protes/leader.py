@@ -48,6 +48,12 @@ class Leadership:
         return True
 
 
+def leading(records: Records, now: datetime) -> str | None:
+    """Return the name of the process that leads now, or None."""
+    stored = records.get(_KIND, _KEY, now)
+    return str(stored.value["holder"]) if stored is not None and _lasts(stored, now) else None
+
+
 def _lasts(stored: Stored, now: datetime) -> bool:
     """Tell whether a claim is to be believed: one that lasts for too long is of a clock that was wrong."""
     return stored.expires_at is not None and lies_ahead(stored.expires_at, now, _LASTING + _CLOCKS_DIFFER)

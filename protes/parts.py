@@ -11,6 +11,9 @@ from protes.api.intake import Intake, bounds
 from protes.api.services import Services
 from protes.api.validation import TaskSchema
 from protes.api.waiting import WaitingRoom
+from protes.auth.gatekeeper import Gatekeeper
+from protes.auth.key_ring import KeyRings
+from protes.callbacks import outbox as callback_outbox
 from protes.clock import Clock
 from protes.config.planning import StepSettings
 from protes.config.settings import LIMITS, Settings
@@ -19,14 +22,19 @@ from protes.dispatch.forwarding import Forwarder
 from protes.dispatch.gate import Gate
 from protes.dispatch.settling import Settler
 from protes.dispatch.sightings import Sightings
+from protes.dispatch.turns import Turns
+from protes.dispatch.waiting_list import TURN, WaitingList
 from protes.federation import caller_tokens
 from protes.federation.federation import Federation
 from protes.identity import gateway_id, process_name
 from protes.jobs import Housekeeping, TaskJobs, Tick, handlers
 from protes.learning.learning import Learning
+from protes.observing import Observing
 from protes.offers.store import StoredOffers
 from protes.planning.known_figures import KnownFigures
 from protes.planning.planner import ROUTING_KIND, Planner
+from protes.quotas.limits import weight_of
+from protes.quotas.quotas import Counts, Quotas
 from protes.relay.cancelling import Canceller
 from protes.relay.interest import Interest
 from protes.relay.orphans import OrphanWatch
@@ -37,6 +45,12 @@ from protes.store.expiring import Expiry
 from protes.store.factory import Stores
 from protes.store.orphans import Orphans
 from protes.store.records import TaskRecord
+from protes.store.removing import Removal
+from protes.telling import LastingTelling, Telling, make_lasting_telling, make_telling
+from protes.tracing.port import KIND as TRACE_KIND
+
+_KEPT_WITH_TASKS = (ROUTING_KIND, caller_tokens.KIND, TRACE_KIND, callback_outbox.STATE_KIND)
+"""Kinds of records that are kept under the id of a task, and go with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +60,12 @@ class Parts:
     Attributes:
         services: the parts that requests use.
         handlers: the handlers of the jobs, by name.
+        gatekeeper: tells who calls.
     """
 
     services: Services
     handlers: Mapping[str, Handler]
+    gatekeeper: Gatekeeper
 
     def close(self) -> None:
         """Close connections; what is under way ends by its own deadline."""
@@ -74,6 +90,9 @@ class Lasting:
     task_schema: TaskSchema
     waiting: WaitingRoom
     intake: Intake
+    counts: Counts
+    key_rings: KeyRings
+    telling: LastingTelling
 
 
 def make_lasting(
@@ -96,23 +115,42 @@ def make_lasting(
         TaskSchema(openapi.document("tes.yaml")),
         waiting,
         Intake(clock, *writing, server.write_patience_seconds),
+        Counts(stores.tasks, stores.records, clock),
+        KeyRings(clock),
+        make_lasting_telling(settings, stores, clock),
     )
 
 
-def make_parts(settings: Settings, lasting: Lasting, previous: Federation | None) -> Parts:
+def make_parts(
+    settings: Settings, lasting: Lasting, previous: Federation | None, observing: Observing | None = None
+) -> Parts:
     """Make everything that depends on the settings; `previous` is the federation of the settings before, if any.
 
+    What `observing` observes is put around the parts; by default nothing is.
+
     Raises:
-        ConfigError: an instance, a registry or a secret is not usable.
+        ConfigError: an instance, a registry, a secret or the file of users is not usable.
         MiddlewareConfigError: a step of the chain is not.
         StoreError: the store cannot be read.
     """
+    observing = observing or Observing(lasting.clock)
     chains = _chains(settings)
+    gatekeeper = Gatekeeper(settings, lasting.key_rings, lasting.clock)
     tasks, records, clock, environ = lasting.stores.tasks, lasting.stores.records, lasting.clock, lasting.environ
     federation = Federation(settings, lasting.gateway_id, tasks, records, clock, environ, previous)
-    sources = Sources(settings.sources, settings.storage_locations, records, clock, environ, federation.task_info)
+    sources = Sources(
+        settings.sources,
+        settings.storage_locations,
+        records,
+        clock,
+        environ,
+        federation.task_info,
+        settings.outbound,
+    )
     learning = Learning(settings.learning, tasks, records, clock, federation.configured_speeds)
-    planner = Planner(settings, chains, federation, sources, learning, records, clock)
+    federation.health.observer = observing
+    planner = observing.planner(Planner(settings, chains, federation, sources, learning, records, clock))
+    telling = make_telling(settings, lasting.telling, lasting.stores, lasting.runner, clock)
     services = Services(
         settings,
         lasting.gateway_id,
@@ -131,8 +169,12 @@ def make_parts(settings: Settings, lasting: Lasting, previous: Federation | None
         lasting.interest,
         lasting.waiting,
         lasting.intake,
+        Quotas(settings.quotas, lasting.counts),
+        lasting.telling.feed,
+        telling.callbacks,
+        Removal(tasks, records, clock, _KEPT_WITH_TASKS, telling.removals.note),
     )
-    return Parts(services, _handlers(services, learning, lasting))
+    return Parts(services, _handlers(services, learning, lasting, observing, telling), gatekeeper)
 
 
 def _chains(settings: Settings) -> dict[str | None, Chain]:
@@ -164,13 +206,18 @@ def _ended(parts: Services, ended: Sequence[TaskRecord]) -> None:
         parts.federation.tokens.over(record)
 
 
-def _handlers(parts: Services, learning: Learning, lasting: Lasting) -> Mapping[str, Handler]:
+def _handlers(
+    parts: Services, learning: Learning, lasting: Lasting, observing: Observing, telling: Telling
+) -> Mapping[str, Handler]:
     settings, clock, me = parts.settings, parts.clock, parts.process
     tasks, records, federation = parts.tasks, parts.records, parts.federation
     orphans = Orphans(records, settings.dispatch.orphan_watch_seconds)
     forwarder = Forwarder(settings.dispatch, parts.gateway_id, tasks, parts.planner, federation, clock, lasting.gate)
+    forwarder = observing.forwarder(forwarder)
     settler = Settler(settings.dispatch, tasks, federation, orphans, clock, lasting.sightings)
-    dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock, federation.tokens.over)
+    line = WaitingList(records, clock)
+    over = federation.tokens.over
+    dispatcher = Dispatcher(settings.dispatch, tasks, parts.planner, forwarder, settler, clock, over, line)
     sweeper = Sweeper(
         settings.relay,
         tasks,
@@ -182,11 +229,16 @@ def _handlers(parts: Services, learning: Learning, lasting: Lasting) -> Mapping[
         settings.dispatch.requeue_stuck_seconds,
         parts.sources.completed,
         lasting.interest,
+        observing.swept,
     )
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
     jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
-    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, lasting.interest)
+    turns = Turns(tasks, line, federation, clock, weight_of(settings.quotas), partial(parts.runner.submit, TURN))
+    seen = (lasting.interest, observing.leads, telling.tell, turns.give)
+    tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, *seen)
     keep = settings.store.keep_finished_seconds
-    expiry = Expiry(tasks, records, clock, keep, (ROUTING_KIND, caller_tokens.KIND), learning.done_with)
+    expiry = Expiry(tasks, records, clock, keep, _KEPT_WITH_TASKS, learning.done_with, telling.removals.note)
     housekeeping = Housekeeping(expiry, federation, OrphanWatch(orphans, tasks, federation, clock))
-    return handlers(jobs, parts.runner, sweeper, federation, learning, tick, housekeeping)
+    return handlers(
+        jobs, parts.runner, sweeper, federation, learning, tick, housekeeping, telling.callbacks.deliverer.deliver
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 Resolver = Callable[[str, int], Sequence[str]]
 AllowAddress = Callable[[str], bool]
+AllowURL = Callable[[str], bool]
 
 
 class Refused(Exception):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import quote
 
-from service_registry_client.addresses import Addresses, AllowAddress, Resolver, look_up
+from service_registry_client.addresses import Addresses, AllowAddress, AllowURL, Resolver, look_up
 from service_registry_client.models import ExternalService, Listing, Service, ServiceType, Verification
 from service_registry_client.paging import read_pages
 from service_registry_client.parsing import (
@@ -44,6 +45,9 @@ class RegistryClient:
             registry's host, and of every host it redirects to, after the name has been looked up; where it refuses one
             nothing is sent. Connections go to the addresses it was asked about: the name is not looked up again.
         resolver: Looks up the addresses of a host and port, in the order to try them; the system's by default.
+        tls: How certificates are checked; by default as `requests` does.
+        allow_url: Says of every URL that is about to be asked, those of redirects and further pages too, whether it may
+            be.
         clock: Monotonic seconds.
 
     Raises:
@@ -62,6 +66,8 @@ class RegistryClient:
         trust_env: bool = False,
         allow_address: AllowAddress | None = None,
         resolver: Resolver = look_up,
+        tls: ssl.SSLContext | None = None,
+        allow_url: AllowURL | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if allow_address is not None and trust_env:
@@ -69,13 +75,17 @@ class RegistryClient:
         self.base_url = registry_base_url(base_url)
         self._limits = limits or Limits()
         addresses = Addresses(allow_address, resolver)
-        self._transport = Transport(self.base_url, token, self._limits, user_agent, trust_env, clock, addresses)
+        self._transport = Transport(
+            self.base_url, token, self._limits, user_agent, trust_env, clock, addresses, tls, allow_url
+        )
         self._manner: dict[str, Any] = {
             "limits": limits,
             "user_agent": user_agent,
             "trust_env": trust_env,
             "allow_address": allow_address,
             "resolver": resolver,
+            "tls": tls,
+            "allow_url": allow_url,
             "clock": clock,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import socket
+import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -89,16 +90,26 @@ class DeadlineAdapter(HTTPAdapter):
 
     Args:
         addresses: How hosts become addresses. Through a proxy it is the proxy's host that is looked up.
+        tls: How certificates are checked; None leaves it to `requests`.
     """
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, tls: ssl.SSLContext | None = None) -> None:
         self._addresses = addresses
+        self._tls = tls
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by the base class; adds the watched connections."""
-        super().init_poolmanager(*args, **kwargs)
+        own: dict[str, Any] = {} if self._tls is None else {"ssl_context": self._tls}
+        super().init_poolmanager(*args, **{**kwargs, **own})
         self._watch_pools(self.poolmanager)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Called by the base class; a context that was given is all there is to go by."""
+        if self._tls is None:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        else:
+            conn.cert_reqs = "CERT_REQUIRED"
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Called by the base class for requests through a proxy; adds the watched connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ import requests
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from service_registry_client.addresses import Addresses
+from service_registry_client.addresses import Addresses, AllowURL
 from service_registry_client.connections import DeadlineAdapter
 from service_registry_client.deadline import Deadline
 from service_registry_client.errors import (
@@ -118,6 +119,8 @@ class Transport:
         trust_env: Whether proxies and certificate bundles named by environment variables are used.
         clock: Monotonic seconds.
         addresses: How hosts become addresses, of redirects too.
+        tls: How certificates are checked; None leaves it to `requests`.
+        allow_url: Says of every URL that is about to be asked whether it may be.
 
     Raises:
         ValueError: The token cannot be sent in a header.
@@ -132,6 +135,8 @@ class Transport:
         trust_env: bool,
         clock: Callable[[], float],
         addresses: Addresses,
+        tls: ssl.SSLContext | None = None,
+        allow_url: AllowURL | None = None,
     ) -> None:
         if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ValueError("the token is empty or contains characters that cannot be sent in a header")
@@ -139,6 +144,7 @@ class Transport:
         self._token = token
         self._limits = limits
         self._clock = clock
+        self._allow_url = allow_url
         self._active: set[Deadline] = set()
         self._lock = threading.Lock()
         self._session = _Session()
@@ -146,7 +152,7 @@ class Transport:
         # Calls are independent of each other: no cookies.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip"})
-        adapter = DeadlineAdapter(addresses)
+        adapter = DeadlineAdapter(addresses, tls)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -168,7 +174,7 @@ class Transport:
 
         Raises:
             RegistryUnreachable, RegistryTimeout: No complete answer.
-            RegistryRedirect: A redirect that is not followed.
+            RegistryRedirect: A redirect that is not followed, or a URL that may not be asked.
             RegistryAnswer: A status other than 200, or 304 where `headers` has If-None-Match.
             RegistryBody: The body is larger than allowed, or packed in a way that was not asked for.
         """
@@ -193,6 +199,8 @@ class Transport:
         return self._token if origin(url) == self._home else None
 
     def _get_once(self, url: str, budget: Budget, headers: Mapping[str, str]) -> Reply:
+        if self._allow_url is not None and not self._allow_url(url):
+            raise RegistryRedirect(shown(url), "it may not be asked")
         with failures_mapped(url, budget.deadline):
             # At least a moment: a timeout of zero is an error of its own in the layers beneath.
             left = max(0.001, budget.deadline.remaining_seconds())

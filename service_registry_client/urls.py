@@ -68,7 +68,7 @@ def normalise_url(url: str) -> str:
     if port == 0:
         raise InvalidURL("the URL's port is 0")
     shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-    normal = f"{parts.scheme}://{_host(host)}{shown_port}{_path(parts.path)}"
+    normal = f"{parts.scheme}://{canonical_host(host)}{shown_port}{_path(parts.path)}"
     if len(normal) > _MAX_LENGTH:
         raise InvalidURL(f"the URL is longer than {_MAX_LENGTH} characters")
     return normal
@@ -114,8 +114,13 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _host(host: str) -> str:
-    """The host in canonical form. Spellings of an IPv4 address that only some resolvers know are refused."""
+def canonical_host(host: str) -> str:
+    """The host in canonical form, an IPv6 address in brackets.
+
+    Raises:
+        InvalidURL: It is neither a name nor an address. Spellings of an IPv4 address that only some resolvers know are
+            refused.
+    """
     if ":" in host:
         try:
             return f"[{ipaddress.IPv6Address(host)}]" if "%" not in host else _refuse_host()

@@ -17,7 +17,8 @@ def arriving(document: Mapping[str, Any]) -> Submission:
     """Return the submission of `document` by the request that is being served."""
     root = ingress()
     authorization = request.headers.get("Authorization")
-    kind = token_kind(authorization, services().settings.server.operator_token)
+    settings = services().settings
+    kind = token_kind(authorization, settings.server.operator_token, settings.auth.takes_basic)
     return Submission(
         document=document,
         base=root.base,

@@ -10,16 +10,16 @@ from flask import request
 
 from protes.api import page_tokens
 from protes.api.arriving import arriving
-from protes.api.callers import caller_may_see
 from protes.api.ingress import without_server_set, write_task
 from protes.api.problems import KEY_HEADER, FieldError, Problem, document_of, invalid
-from protes.api.services import Services, caller, services
+from protes.api.services import Services, caller, sees, services
 from protes.api.submission import DISPATCH, Submission
 from protes.api.submissions import submit_many
+from protes.api.visibility import absent, forbidden, may_change
+from protes.store.audiences import page as page_of
 from protes.store.records import TaskQuery, TaskRecord
 
 _IDS, _TAGS, _PREFIX, _TOKEN = "ids", "tags", "name_prefix", "page_token"
-_ABSENT = Problem(404, "id: there is no task with this id")
 
 
 def create_tasks(asked: Any) -> dict[str, Any]:
@@ -94,29 +94,30 @@ def _ids(asked: Mapping[str, Any], most: int) -> Sequence[str]:
 
 
 def _cancel_named(parts: Services, ids: Sequence[str]) -> list[dict[str, Any]]:
-    owner = caller()
-    heads = {task_id: parts.tasks.get(task_id, head=True) for task_id in dict.fromkeys(ids)}
-    own = {key: head for key, head in heads.items() if head is not None and caller_may_see(owner, head.owner)}
-    _cancel(parts, [head for head in own.values() if not head.state.finished])
-    return [_result({"id": each} if each in own else _ABSENT, each) for each in ids]
+    seen = sees()
+    read = {each: parts.tasks.get(each, head=True, audiences=seen.readable) for each in dict.fromkeys(ids)}
+    heads = {each: head for each, head in read.items() if head is not None}
+    own = {each for each, head in heads.items() if may_change(seen.changeable, head)}
+    _cancel(parts, [head for each, head in heads.items() if each in own and not head.state.finished])
+    refusals = {each: forbidden() if each in heads else absent() for each in read if each not in own}
+    return [_result(refusals.get(each) or {"id": each}, each) for each in ids]
 
 
 def _cancel_found(parts: Services, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Cancel what is unfinished on one page of the caller's tasks."""
     tags, prefix = _filters(asked)
-    filters = ("cancel", prefix, tags)
+    filters = (caller().subject, "cancel", prefix, tags)
     token, most = asked.get(_TOKEN), parts.settings.api.largest_batch
     if token is not None and not isinstance(token, str):
         raise invalid([FieldError(_TOKEN, "must be the next_page_token of the answer before")])
     query = TaskQuery(
-        owner=caller().subject,
         name_prefix=prefix,
         tags=tags,
         before=page_tokens.read(token, filters) if token else None,
         limit=most + 1,
         heads=True,
     )
-    found = parts.tasks.list(query)
+    found = page_of(parts.tasks, query, sees().changeable)
     page = found[:most]
     unfinished = [each for each in page if not each.state.finished]
     _cancel(parts, unfinished)

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Response
 
+from protes.api.admission import entrance
 from protes.api.arriving import arriving
 from protes.api.documents import body, document_answer, refusing
 from protes.api.ingress import SERVER_SET
@@ -56,7 +57,7 @@ def RequestDirectly() -> Response:
     made = _offers(request)
     if not isinstance(made, OfferSet):
         return document_answer(failed_document(made, request.executable, services().clock.now()), 400)
-    session = _broker().update(made.session_id(1), caller().subject, Phase.ACCEPTED)
+    session = _accepted(_broker().session(made.session_id(1), caller().subject), made.session_id(1))
     return _session(session, with_location=True)
 
 
@@ -76,8 +77,22 @@ def GetSession(uuid: str) -> Response:
 def UpdateSession(uuid: str) -> Response:
     """Accept, reject or cancel a session."""
     broker, subject = _broker(), caller().subject
-    broker.session(uuid, subject)  # whether it is there comes before what is wanted of it
-    return _session(broker.update(uuid, subject, read_update(body())))
+    session = broker.session(uuid, subject)  # whether it is there comes before what is wanted of it
+    wanted = read_update(body())
+    if wanted is Phase.ACCEPTED and session.phase is Phase.OFFERED:
+        return _session(_accepted(session, uuid))
+    return _session(broker.update(uuid, subject, wanted))
+
+
+def _accepted(session: Session, uuid: str) -> Session:
+    """Accept an offer, if there is room for another task of the caller's.
+
+    Raises:
+        Problem: 413 or 429.
+        IllegalTransition, StoreError: as for `Broker.update`.
+    """
+    with entrance(services().quotas, caller()) as way_in, way_in.room(session.offer_set.task):
+        return _broker().update(uuid, caller().subject, Phase.ACCEPTED)
 
 
 def _broker() -> Broker:

@@ -9,7 +9,7 @@ from flask import Response, request
 from protes.api.ingress import drop_nulls, write_task
 from protes.api.problems import FieldError, Problem, invalid
 from protes.offers import formats
-from protes.offers.errors import Expired, Foreign, IllegalTransition, InvalidRequest, Unknown
+from protes.offers.errors import Expired, IllegalTransition, InvalidRequest, Unknown
 
 _LARGEST_BODY = 1024 * 1024
 _ACCEPTED = (formats.JSON, *formats.YAML_TYPES)
@@ -63,8 +63,6 @@ def refusing(operation: Callable[_P, _R]) -> Callable[_P, _R]:
             raise invalid([FieldError(field, detail) for field, detail in error.errors[:20]]) from None
         except Unknown:
             raise Problem(404, "uuid: there is nothing with this uuid, or it has been forgotten") from None
-        except Foreign:
-            raise Problem(403, "uuid: it is somebody else's") from None
         except Expired:
             raise Problem(410, "uuid: these offers have expired; make the request again") from None
         except IllegalTransition as error:

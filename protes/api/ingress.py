@@ -30,11 +30,13 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 _PAGE_END = "/ui/"
 _DEEPEST = 32
 _DISCARDED = 64 * 1024 * 1024
+_LEFT = 64 * 1024
 _CHUNK = 64 * 1024
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+Admit = Callable[[Environ, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,31 @@ class IngressLayer:
     """WSGI middleware around the connexion app."""
 
     def __init__(
-        self, app: WsgiApp, guard: Guard, max_body_bytes: int, gateway_id: str, profiles: Collection[str] = ()
+        self,
+        app: WsgiApp,
+        guard: Guard,
+        max_body_bytes: int,
+        gateway_id: str,
+        profiles: Collection[str] = (),
+        admit: Admit | None = None,
     ) -> None:
-        """Wrap `app`; bodies beyond `max_body_bytes` are answered 413, roots of other than these `profiles` 404."""
+        """Wrap an app.
+
+        Args:
+            app: what is handed the requests that are let in.
+            guard: which hosts and origins are.
+            max_body_bytes: longer bodies are answered 413.
+            gateway_id: this gateway's.
+            profiles: roots of other profiles are answered 404.
+            admit: notes who calls, from the request without its body and the path that it is routed to; raises Problem
+                where they are not let in.
+        """
         self._app = app
         self._guard = guard
         self._max_body_bytes = max_body_bytes
         self._gateway_id = gateway_id
         self._profiles = profiles
+        self._admit = admit
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -98,7 +117,13 @@ class IngressLayer:
         refusal = self._guard.refusal(environ.get("HTTP_HOST"), environ.get("HTTP_ORIGIN"))
         if refusal is not None:
             raise Problem(403, refusal)
-        root, path = peel(tidy(environ.get("PATH_INFO", "/")), self._profiles)
+        given = tidy(environ.get("PATH_INFO", "/"))
+        try:
+            root, path = peel(given, self._profiles)
+        except Problem:
+            self._identify(environ, given)  # which roots there are is not for everybody
+            raise
+        self._identify(environ, path)
         environ["PATH_INFO"] = path
         base = next((each for each in TES_BASES if path == each or path.startswith(each + "/")), "")
         body = None
@@ -114,6 +139,17 @@ class IngressLayer:
             environ["CONTENT_LENGTH"] = str(len(raw))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ[ENVIRON_KEY] = replace(root, base=base, body=body)
+
+    def _identify(self, environ: Environ, path: str) -> None:
+        """Find out who calls, before anything is done for them."""
+        if self._admit is None:
+            return
+        try:
+            self._admit(environ, path)
+        except Problem as refusal:
+            if not _leave(environ):
+                refusal.headers["Connection"] = "close"
+            raise
 
 
 def tidy(path: str) -> str:
@@ -186,6 +222,15 @@ def read_body(environ: Environ, limit: int) -> bytes:
         _discard(environ["wsgi.input"], _DISCARDED)
         raise too_large
     return chunked
+
+
+def _leave(environ: Environ) -> bool:
+    """Be done with the body of a request that is refused unread; False where the connection can carry no other."""
+    declared = environ.get("CONTENT_LENGTH") or "0"
+    if "HTTP_TRANSFER_ENCODING" in environ or not _LENGTH.fullmatch(declared) or int(declared) > _LEFT:
+        return False
+    _discard(environ["wsgi.input"], int(declared))
+    return True
 
 
 def _discard(source: Any, left: int) -> None:

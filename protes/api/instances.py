@@ -19,7 +19,7 @@ def instance_document(instance: KnownInstance, figures: InstanceFigures, show_ur
     Args:
         instance: the instance.
         figures: what is configured and learned of it.
-        show_url: whether the caller may see where it is and which registries list it.
+        show_url: whether the caller may see where it is, which registries list it, and what it said of failures.
     """
     probed = instance.probed
     known = {
@@ -31,11 +31,11 @@ def instance_document(instance: KnownInstance, figures: InstanceFigures, show_ur
         "storage": list(instance.storage),
         **_declared(instance),
         "max_in_flight": instance.max_in_flight,
-        "health": _health(instance),
+        "health": _health(instance, show_url),
         "figures": _figures(figures),
         "last_probe": rfc3339(probed.at) if probed else None,
         "last_heard": rfc3339(probed.heard_at) if probed and probed.heard_at else None,
-        "last_error": error_of(instance),
+        "last_error": error_of(instance) if show_url else None,
     }
     return {
         "id": instance.id,
@@ -71,27 +71,27 @@ def _prices(prices: Prices) -> dict[str, str]:
     return {key: str(value) for key, value in prices.model_dump(exclude_none=True).items()}
 
 
-def _health(instance: KnownInstance) -> dict[str, Any]:
-    """Return what was seen to be amiss; empty where nothing was."""
+def _health(instance: KnownInstance, show_reason: bool) -> dict[str, Any]:
+    """Return what was seen to be amiss; empty where nothing was. Reasons are an instance's own words."""
     seen, ejection = instance.health, instance.ejection
     known = {
         "gateway_failures": seen.gateway_failures if seen else 0,
         "local_origin_failures": seen.local_origin_failures if seen else 0,
         "failed_probes": instance.probed.failures if instance.probed else 0,
-        "ejection": _ejection(ejection) if ejection is not None else None,
+        "ejection": _ejection(ejection, show_reason) if ejection is not None else None,
         "let_in": instance.let_in,
         "learned_limit": seen.limit if seen else None,
     }
     return {name: value for name, value in known.items() if value}
 
 
-def _ejection(ejection: Ejection) -> dict[str, Any]:
+def _ejection(ejection: Ejection, show_reason: bool) -> dict[str, Any]:
     since = {"since": rfc3339(ejection.since)} if ejection.since is not None else {}
     return {
         "until": rfc3339(ejection.until),
         "times": ejection.times,
         "kind": ejection.kind,
-        "reason": ejection.reason,
+        **({"reason": ejection.reason} if show_reason else {}),
         **since,
     }
 

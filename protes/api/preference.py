@@ -11,6 +11,7 @@ from typing import Any
 
 from protes.api.preference_values import READERS
 from protes.api.problems import FieldError
+from protes.callbacks.policy import check as check_callback
 
 TAG_PREFIX = "protes."
 PARAMETER_PREFIX = "protes_"
@@ -35,6 +36,8 @@ class Surroundings:
         default: the operator's weight.
         profiles: the operator's profiles: name -> weight, or None where it has none of its own.
         max_retries: the most retries that a task may ask for.
+        callback_hosts: hosts that webhooks may go to.
+        callback_http: webhooks may go to `http://` URLs.
     """
 
     header: str | None = None
@@ -43,6 +46,8 @@ class Surroundings:
     default: str = "0.5"
     profiles: Mapping[str, str | None] = field(default_factory=dict)
     max_retries: int = 5
+    callback_hosts: tuple[str, ...] = ()
+    callback_http: bool = False
 
 
 def effective(document: Mapping[str, Any], around: Surroundings) -> tuple[dict[str, Any], list[FieldError]]:
@@ -104,6 +109,11 @@ def _contradictions(said: Mapping[str, tuple[Any, str]], around: Surroundings) -
         errors.append(FieldError(_place("profile", said), f"there is no such profile; known are {known}"))
     if "retries" in said and said["retries"][0] > around.max_retries:
         errors.append(FieldError(_place("retries", said), f"must be {around.max_retries} at most here"))
+    if "callback_url" in said:
+        try:
+            check_callback(said["callback_url"][0], around.callback_hosts, around.callback_http)
+        except ValueError as problem:
+            errors.append(FieldError(_place("callback_url", said), str(problem)))
     if "offer" in said and "instances" in said:
         errors.append(FieldError(_place("offer", said), f"names its instance; leave out {TAG_PREFIX}instances"))
     return errors

@@ -21,6 +21,7 @@ _MONEY = re.compile(_AMOUNT)
 _MONEY_PER_HOUR = re.compile(_AMOUNT + "/h")
 _AFFINITY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_GROUP = re.compile(r"[^\x00-\x1f\x7f]{0,1100}")
 _OFFER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_ZONES = 64
 _MOST_INSTANCES = 64
@@ -127,6 +128,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "service_registry_urls": _urls(_MOST_REGISTRY_URLS, registry_url),
     "retries": _retries,
     "profile": _matching(_PROFILE, "must be the name of a profile"),
+    "group": _matching(_GROUP, "must be the name of one of your groups, or empty for yourself alone"),
     "offer": _matching(_OFFER, "must be the id of an offer"),
+    "callback_url": str,  # whether it may be called is the operator's to say
 }
 """What can be preferred, by its name without prefix."""

@@ -3,6 +3,7 @@
 Function names are the document's operation ids.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
@@ -10,12 +11,13 @@ from flask import Response
 from protes.api import batches
 from protes.api.answers import answer
 from protes.api.arriving import arriving
-from protes.api.callers import caller_may_see, require_operator
+from protes.api.callers import require_operator
 from protes.api.instances import instance_document
 from protes.api.path import hops
 from protes.api.problems import Problem
-from protes.api.services import Services, caller, eyes, ingress, services
+from protes.api.services import Services, caller, eyes, ingress, sees, services
 from protes.api.submission import prepare
+from protes.api.visibility import readable_task
 from protes.clock import rfc3339
 from protes.federation.known import KnownInstance
 from protes.planning import offer_documents
@@ -26,13 +28,12 @@ from protes.store.records import Attempt, TaskRecord
 
 def ListInstances() -> Response:
     """Answer the instances known now."""
-    view = services().federation.view()
-    return answer({"instances": [_instance(each) for each in view.instances]})
+    return answer({"instances": [_instance(each) for each in _instances()]})
 
 
 def GetInstance(id: str) -> Response:
     """Answer one instance; a member of the federation goes before one of the same id that has left."""
-    found = [each for each in services().federation.view().instances if each.id == id]
+    found = [each for each in _instances() if each.id == id]
     if not found:
         raise Problem(404, "id: there is no instance with this id")
     return answer(_instance(max(found, key=lambda each: each.is_member)))
@@ -48,21 +49,21 @@ def RefreshInstances() -> Response:
 def GetRouting(id: str) -> Response:
     """Explain how a task came to its instance."""
     parts = services()
-    record = parts.tasks.get(id)
-    if record is None or not caller_may_see(caller(), record.owner):
-        raise Problem(404, "id: there is no task with this id")
+    record = readable_task(parts.tasks, sees(), id)
     explained = parts.planner.explanation(record)
     chosen = record.attempts[-1].instance_id if record.attempts else None
     attempts = [_attempt(attempt, eyes().instances) for attempt in record.attempts]
     ended = outcome(record, explained)
     decides = record.shown_attempt
     way = hops(decides, eyes().instances) if decides is not None else []
+    told = parts.callbacks.document(record)
     return answer(
         {
             **explained,
             **({"chosen": chosen} if chosen is not None else {}),
             **({"outcome": ended} if ended is not None else {}),
             **({"path": way} if way else {}),
+            **({"callbacks": told} if told is not None else {}),
             "attempts": attempts,
         }
     )
@@ -113,6 +114,14 @@ def ListMiddleware() -> Response:
         for step in steps
     ]
     return answer({"steps": shown})
+
+
+def _instances() -> Sequence[KnownInstance]:
+    """Return the instances that the caller is shown: what others have brought along, or still have tasks at, is not."""
+    instances = services().federation.view().instances
+    if not caller().subject or sees().readable is None:
+        return instances
+    return [each for each in instances if each.is_member]
 
 
 def _instance(instance: KnownInstance) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def ListServices(healthy: str | None = None, permitted: str | None = None, type:
     if healthy is not None:
         found = [each for each in found if (each.status == "ok") == (healthy == "true")]
     if permitted is not None:
-        usable = permitted_ids(parts.settings, caller().subject, caller().groups, found, ingress().profile)
+        who = caller()
+        consent = parts.planner.consents.of(who.subject)
+        usable = permitted_ids(parts.settings, who.subject, who.groups, found, ingress().profile, consent)
         found = [each for each in found if (each.id in usable) == (permitted == "true")]
     documents = _documents(parts, found)
     return _revalidated([each for each in documents if wanted is None or wanted.fullmatch(_typed(each))])

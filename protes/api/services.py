@@ -1,26 +1,32 @@
 """What the controllers work with; put together in `protes.app`, found again through the WSGI environment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import request
 
-from protes.api.callers import Caller, identify
+from protes.api.callers import CALLER_KEY, Caller
+from protes.api.counting import TaskCounts
 from protes.api.idempotency import Reposts
 from protes.api.ingress import ENVIRON_KEY, Ingress
 from protes.api.intake import Intake
 from protes.api.validation import TaskSchema
 from protes.api.views import Eyes
+from protes.api.visibility import Sight, sight
 from protes.api.waiting import WaitingRoom
+from protes.callbacks.callbacks import Callbacks
 from protes.clock import Clock
 from protes.config.settings import Settings
+from protes.events.feed import Feed
 from protes.federation.federation import Federation
 from protes.offers.store import StoredOffers
 from protes.planning.known_figures import KnownFigures
 from protes.planning.planner import Planner
+from protes.quotas.quotas import Quotas
 from protes.runner.protocol import Runner
 from protes.sources.sources import Sources
 from protes.store.protocols import Records, TaskStore
+from protes.store.removing import Removal
 from protes.tes.states import State
 
 _ENVIRON_KEY = "protes.services"
@@ -58,6 +64,11 @@ class Services:
         interest: is told which tasks are read.
         waiting: where requests wait for tasks to change.
         intake: bounds the requests that write.
+        quotas: how much each caller may ask for.
+        feed: the events, for those who listen.
+        callbacks: the webhooks of tasks.
+        removal: removes tasks for their owners.
+        counts: how many tasks there were lately in each state.
     """
 
     settings: Settings
@@ -77,6 +88,11 @@ class Services:
     interest: Interest
     waiting: WaitingRoom
     intake: Intake
+    quotas: Quotas
+    feed: Feed
+    callbacks: Callbacks
+    removal: Removal
+    counts: TaskCounts = field(default_factory=TaskCounts)
 
 
 def services() -> Services:
@@ -100,18 +116,26 @@ def ingress() -> Ingress:
 
 def caller() -> Caller:
     """Return who sent this request."""
-    return identify(request.headers.get("Authorization"), services().settings.server.operator_token)
+    found = request.environ[CALLER_KEY]
+    assert isinstance(found, Caller)  # noqa: S101 (for the type checker; only the gatekeeper writes it)
+    return found
+
+
+def sees() -> Sight:
+    """Return which tasks there are for this request's caller."""
+    return sight(caller(), services().settings.visibility)
 
 
 def eyes() -> Eyes:
     """Return how this request's caller sees tasks."""
     settings, compatible = services().settings, ingress().compatible
-    api, preset = settings.api, settings.profiles.get(ingress().profile or "")
+    api, who, preset = settings.api, caller(), settings.profiles.get(ingress().profile or "")
+    shown = settings.auth.mode == "none" if api.show_instances is None else api.show_instances
     states = preset.states if preset is not None and preset.states is not None else api.states
     return Eyes(
         all_states=states == "all" and not compatible,
         queued_as=State(preset.queued_as) if preset is not None else State.QUEUED,
         whole_cores=compatible,
-        instances=api.show_instances or caller().is_operator,
+        instances=shown or who.is_operator or who.is_reader,
         all_attempts=api.all_attempts,
     )

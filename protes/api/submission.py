@@ -5,22 +5,22 @@ No instance is asked, and nothing here waits for anything but the store.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
-from protes.api import task_instances
+from protes.api import admission, task_instances
 from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, id_for_key
 from protes.api.preference import Surroundings, effective, reserved_tag_errors
 from protes.api.problems import FieldError, Problem, invalid
 from protes.api.services import Services
 from protes.api.validation import semantic_errors
+from protes.api.visibility import GROUP, audience_for
 from protes.clock import rfc3339
-from protes.federation.caller_tokens import ends_at
 from protes.federation.known import FederationView
 from protes.federation.naming import named
 from protes.planning.convert import TOKEN_UNTIL
@@ -68,18 +68,18 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
     """Make the task durable and return its id.
 
     Raises:
-        Problem: 400 with what is wrong, or why no instance can ever run it; 422 for a reused key; 508 for a loop of
-            gateways; 503 where the store does not keep up.
+        Problem: 400 with what is wrong, or why no instance can ever run it; 413 or 429 where it is more than the caller
+            may store; 422 for a reused key; 508 for a loop of gateways; 503 where the store does not keep up.
     """
     record = described(parts, caller, submission, gateways_passed(submission, parts.gateway_id))
     body = fingerprint(*wish(record))
     with parts.intake.place():
         if submission.key is not None:
             task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
-            return _store(parts, record, task_id, submission.authorization)
+            return _store(parts, caller, record, task_id, submission.authorization)
         sent = _in_name(parts, body, submission.authorization)
         with parts.reposts.watch(caller.subject, sent, submission.prefix, submission.base, record.id) as task_id:
-            return _store(parts, record, task_id, submission.authorization)
+            return _store(parts, caller, record, task_id, submission.authorization)
 
 
 def _in_name(parts: Services, body: str, authorization: SecretStr | None) -> str:
@@ -95,12 +95,15 @@ def wish(record: TaskRecord) -> tuple[str, str]:
 
 
 def prepare(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...] = ()) -> TaskRecord:
-    """Check a task and make the record that would be stored.
+    """Check a task that is not to be stored, and make the record that would be.
 
     Raises:
-        Problem: 400 with everything that is wrong with it, or with the instances that it asks for.
+        Problem: 400 with everything that is wrong with it, or with the instances that it asks for; 413 or 429 where the
+            caller asks for more than its quota.
     """
-    return _with_token(parts, _pinned(parts, described(parts, caller, submission, via)), submission.authorization)
+    record = described(parts, caller, submission, via)
+    admission.dry_run(parts.quotas, caller, record)
+    return _with_token(parts, _pinned(parts, record), submission.authorization)
 
 
 def described(parts: Services, caller: Caller, submission: Submission, via: tuple[str, ...]) -> TaskRecord:
@@ -115,6 +118,8 @@ def described(parts: Services, caller: Caller, submission: Submission, via: tupl
         preference["token_kinds"] = list(submission.token_kinds)
     if caller.groups:
         preference["groups"] = sorted(caller.groups)
+    audience, refusal = _audience(parts, caller, preference)
+    errors += refusal
     from_gateway = any(gateway in parts.settings.api.upstream_gateways for gateway in via)
     errors += semantic_errors(document) + reserved_tag_errors(document, from_gateway)
     if errors:
@@ -124,6 +129,7 @@ def described(parts: Services, caller: Caller, submission: Submission, via: tupl
     return TaskRecord(
         id=new_task_id(now),
         owner=caller.subject,
+        audience=audience,
         created_at=now,
         document=json.dumps(task, separators=(",", ":")),
         name=task.get("name", ""),
@@ -132,6 +138,14 @@ def described(parts: Services, caller: Caller, submission: Submission, via: tupl
         via=via,
         due_at=now,
     )
+
+
+def _audience(parts: Services, caller: Caller, preference: Mapping[str, Any]) -> tuple[str, Sequence[FieldError]]:
+    """Return to whom the task is shown, and what is wrong with that."""
+    try:
+        return audience_for(caller, parts.settings.visibility, preference.get(GROUP)), ()
+    except Problem as problem:
+        return "", problem.errors
 
 
 def _surroundings(parts: Services, submission: Submission) -> Surroundings:
@@ -143,6 +157,8 @@ def _surroundings(parts: Services, submission: Submission) -> Surroundings:
         default=settings.api.weight,
         profiles={name: profile.weight for name, profile in settings.profiles.items()},
         max_retries=settings.dispatch.max_retries,
+        callback_hosts=settings.events.callback_hosts,
+        callback_http=settings.events.callback_http,
     )
 
 
@@ -200,22 +216,26 @@ def _with_token(parts: Services, record: TaskRecord, authorization: SecretStr | 
     """Note until when the caller's token can be passed on, where there is an instance that wants it."""
     if authorization is None or not parts.settings.passes_tokens:
         return record
-    ends = ends_at(authorization, record.created_at)
+    ends = parts.federation.tokens.usable_until(authorization, record.created_at)
     if ends is None:
         return record
     return replace(record, preference={**record.preference, TOKEN_UNTIL: rfc3339(ends)})
 
 
-def _store(parts: Services, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> str:
+def _store(parts: Services, caller: Caller, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> str:
     """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
     # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
     repeat = task_id != record.id and parts.tasks.get(task_id, head=True) is not None
+    if task_id != record.id and not repeat and parts.removal.was_removed(task_id):
+        return task_id
     record = replace(record, id=task_id)
-    if not repeat:
-        record = possible(parts, record, authorization)
-        keep_token(parts, record, authorization)
-    record = on_its_way(parts, record)
-    stored = parts.tasks.create(record)
+    with admission.entrance(parts.quotas, caller) as entrance:
+        if not repeat:
+            with entrance.room(record):
+                record = possible(parts, record, authorization)
+            keep_token(parts, record, authorization)
+        record = on_its_way(parts, record)
+        stored = parts.tasks.create(record)
     if record.enqueued_until is not None:
         parts.runner.submit(DISPATCH, stored.id)
     parts.waiting.nudge()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from protes.api.admission import Entrance, entrance
 from protes.api.callers import Caller
 from protes.api.idempotency import fingerprint, ids_for_key
 from protes.api.problems import Problem
@@ -48,10 +49,11 @@ def submit_many(
     """
     items = [_either(partial(_item, parts, caller, each)) for each in submissions]
     ids = _ids(parts, caller, items, key)
-    # Planning hundreds of tasks takes a while, and nobody's place.
-    outcomes = _checked(parts, items, ids)
-    with parts.intake.place():
-        results = _stored(parts, outcomes)
+    with entrance(parts.quotas, caller) as way_in:
+        # Planning hundreds of tasks takes a while, and nobody's place.
+        outcomes = _checked(parts, items, ids, way_in)
+        with parts.intake.place():
+            results = _stored(parts, outcomes)
     parts.waiting.nudge()
     return results
 
@@ -72,27 +74,32 @@ def _ids(parts: Services, caller: Caller, items: Sequence[_Item | Problem], key:
         return ids_for_key(parts.records, parts.clock, caller.subject, key, _fingerprint(items), own)
 
 
-def _checked(parts: Services, items: Sequence[_Item | Problem], ids: Sequence[str]) -> list[_Item | Problem]:
-    """Give each task its id, and check those that are new."""
+def _checked(
+    parts: Services, items: Sequence[_Item | Problem], ids: Sequence[str], way_in: Entrance
+) -> list[_Item | Problem | str]:
+    """Give each task its id, and check those that are new; of those that were deleted return the id alone."""
     # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
     repeated = any(item.record.id != task_id for item, task_id in zip(_right(items), ids, strict=True))
     stored = parts.tasks.versions(ids) if repeated else {}
     given = iter(ids)
 
-    def checked(item: _Item, task_id: str) -> _Item:
+    def checked(item: _Item, task_id: str) -> _Item | str:
+        if task_id != item.record.id and task_id not in stored and parts.removal.was_removed(task_id):
+            return task_id
         record = replace(item.record, id=task_id)
         if task_id not in stored:
-            record = possible(parts, record, item.submission.authorization)
+            with way_in.room(record):
+                record = possible(parts, record, item.submission.authorization)
         return replace(item, record=on_its_way(parts, record))
 
     return [each if isinstance(each, Problem) else _either(partial(checked, each, next(given))) for each in items]
 
 
-def _right(items: Sequence[_Item | Problem]) -> list[_Item]:
+def _right(items: Sequence[_Item | Problem | str]) -> list[_Item]:
     return [each for each in items if isinstance(each, _Item)]
 
 
-def _stored(parts: Services, items: Sequence[_Item | Problem]) -> list[str | Problem]:
+def _stored(parts: Services, items: Sequence[_Item | Problem | str]) -> list[str | Problem]:
     right = _right(items)
     for item in right:
         keep_token(parts, item.record, item.submission.authorization)
@@ -101,7 +108,7 @@ def _stored(parts: Services, items: Sequence[_Item | Problem]) -> list[str | Pro
     for record in records:
         if record.enqueued_until is not None:
             parts.runner.submit(DISPATCH, record.id)
-    return [each if isinstance(each, Problem) else each.record.id for each in items]
+    return [each.record.id if isinstance(each, _Item) else each for each in items]
 
 
 def _fingerprint(items: Sequence[_Item | Problem]) -> str:

@@ -10,18 +10,23 @@ from typing import Any
 from protes.api.problems import FieldError, invalid
 from protes.config.settings import Settings
 from protes.federation.brought import client_id
+from protes.federation.guards import brought_guard
 from protes.federation.known import FederationView
 from protes.federation.merge import key_of
 from protes.federation.naming import is_named
 from protes.federation.selection import Selection, registry_url, select
+from protes.outbound.addresses import NotAllowed
+from protes.outbound.guard import Guard
 from protes.store.records import TaskRecord
-from protes.tes.addresses import names_no_public_address
 
 TES_URLS = "tes_urls"
 REGISTRY_URLS = "service_registry_urls"
 
 _MOST_SHOWN = 16
-_ADDRESS = "leads to no public address, which the operator does not allow (task_instances.allow_private)"
+_ADDRESS = (
+    "leads to no public address, which the operator does not allow (task_instances.allow_private, "
+    "outbound.allow_networks)"
+)
 
 
 def check(settings: Settings, view: FederationView, record: TaskRecord) -> None:
@@ -45,7 +50,7 @@ def check(settings: Settings, view: FederationView, record: TaskRecord) -> None:
     tes_urls, registry_urls = given.get(TES_URLS, ()), given.get(REGISTRY_URLS, ())
     selection = select(view, tes_urls, registry_urls)
     if policy == "open":
-        _refuse_inside(settings, selection, record, given)
+        _refuse_unasked(settings, selection, record, given)
     elif view.complete and not selection.instances:
         raise invalid([FieldError(_place(record, name), _unknown(name, urls)) for name, urls in given.items()])
     if view.complete:
@@ -65,22 +70,31 @@ def may_be_named(settings: Settings, preference: Mapping[str, Any], name: str) -
     return REGISTRY_URLS in preference or _is_among(name, tes_urls)
 
 
-def _refuse_inside(
+def _refuse_unasked(
     settings: Settings, selection: Selection, record: TaskRecord, given: Mapping[str, Sequence[str]]
 ) -> None:
-    """Refuse URLs whose host shows that they lead inside, but for those that the operator named himself."""
-    if settings.task_instances.allow_private:
-        return
+    """Refuse URLs that show that they may not be asked, but for those that the operator named himself."""
+    guard = brought_guard(settings.task_instances, settings.outbound)
     own = {registry_url(each.url) for each in settings.registries}
     unknown = {*selection.unknown_instances, *(url for url in selection.unknown_registries if url not in own)}
-    errors = [
-        FieldError(_place(record, name), f"{_shown(url)} {_ADDRESS}")
-        for name, urls in given.items()
-        for url in urls
-        if url in unknown and names_no_public_address(url)
-    ]
+    errors = []
+    for name, urls in given.items():
+        for url in urls:
+            why = _refusal(guard, url) if url in unknown else None
+            if why is not None:
+                errors.append(FieldError(_place(record, name), f"{_shown(url)} {why}"))
     if errors:
         raise invalid(errors)
+
+
+def _refusal(guard: Guard, url: str) -> str | None:
+    """Return why a URL is not asked, as far as that shows in it; None where it may be."""
+    try:
+        guard.check(url)
+    except NotAllowed as refusal:
+        text = str(refusal)
+        return _ADDRESS if text == str(NotAllowed()) else f"is not asked: {text} (settings outbound and task_instances)"
+    return None
 
 
 def _refuse_contradiction(

@@ -13,16 +13,17 @@ from flask import Response, request
 from protes.api import page_tokens
 from protes.api.answers import answer
 from protes.api.arriving import arriving
-from protes.api.callers import Caller, caller_may_see
 from protes.api.conditional import marked, wait_seconds
 from protes.api.parameters import tag_filters
 from protes.api.preference import BACKEND_PARAMETERS
-from protes.api.problems import FieldError, Problem, invalid
+from protes.api.problems import FieldError, invalid
 from protes.api.reading import Page, Reading, await_change
 from protes.api.service_info import legacy, service_info
-from protes.api.services import Services, caller, eyes, services
+from protes.api.services import Services, caller, eyes, sees, services
 from protes.api.submission import DISPATCH, submit
 from protes.api.views import View
+from protes.api.visibility import Sight, changeable_task, readable_task
+from protes.store.audiences import page
 from protes.store.records import TaskQuery, TaskRecord
 from protes.tes.states import State
 
@@ -49,7 +50,7 @@ def CreateTask(body: dict[str, Any]) -> Response:
 def GetTask(id: str, view: str = "MINIMAL") -> Response:
     """Answer one task, from the store alone."""
     parts = services()
-    read = partial(_one, parts, caller(), id, view != View.MINIMAL or _wanted_seconds(parts) > 0)
+    read = partial(_one, parts, sees(), id, view != View.MINIMAL or _wanted_seconds(parts) > 0)
     reading = Reading(read, View(view), eyes(), single=True)
     return _answered(parts, reading, lambda page: reading.rendered(page)[0])
 
@@ -57,7 +58,7 @@ def GetTask(id: str, view: str = "MINIMAL") -> Response:
 def CancelTask(id: str) -> Response:
     """Record the caller's wish and answer at once; repeated or too late it is as good."""
     parts = services()
-    _one(parts, caller(), id, False, True)
+    changeable_task(parts.tasks, sees(), id)
     with parts.intake.place():
         record = parts.tasks.request_cancel(id, parts.clock.now())
     parts.waiting.nudge()
@@ -79,9 +80,8 @@ def ListTasks(
     # Not a parameter: connexion would fill in the default of `tesState`, which is meant for the task's field.
     state = request.args.get("state")
     seen_by, tags = eyes(), tag_filters(request.query_string.decode(errors="replace"))
-    filters = (name_prefix, state, tags, seen_by.all_states)
+    filters = (caller().subject, name_prefix, state, tags, seen_by.all_states)
     query = TaskQuery(
-        owner=caller().subject,
         state=State(state) if state else None,
         shown=not seen_by.all_states,
         name_prefix=name_prefix,
@@ -90,7 +90,7 @@ def ListTasks(
         limit=page_size + 1,
     )
     parts = services()
-    reading = Reading(partial(_page, parts, query), View(view), seen_by)
+    reading = Reading(partial(_page, parts, query, sees()), View(view), seen_by)
 
     def listed(page: Page) -> dict[str, Any]:
         more = {"next_page_token": page_tokens.write(page.records[-1].id, filters)} if page.more else {}
@@ -122,11 +122,9 @@ def _wanted_seconds(parts: Services) -> int:
     return wait_seconds(request.headers.get("Prefer"), parts.settings.server.longest_wait_seconds)
 
 
-def _one(parts: Services, caller: Caller, task_id: str, interested: bool, head: bool) -> Page:
-    """Read the caller's task; somebody else's is as good as absent. Who is `interested` has it looked after sooner."""
-    record = parts.tasks.get(task_id, head=head)
-    if record is None or not caller_may_see(caller, record.owner):
-        raise Problem(404, "id: there is no task with this id")
+def _one(parts: Services, seen: Sight, task_id: str, interested: bool, head: bool) -> Page:
+    """Read a task that the caller sees. Who is `interested` has it looked after sooner."""
+    record = readable_task(parts.tasks, seen, task_id, head=head)
     if interested and not record.state.finished:
         _mark(parts, record, head)
     return Page((record,))
@@ -144,8 +142,8 @@ def _mark(parts: Services, record: TaskRecord, head: bool) -> None:
     parts.interest.mark(record.id, live.instance_url if live is not None else None, version=record.version)
 
 
-def _page(parts: Services, query: TaskQuery, heads: bool) -> Page:
-    """Read a page; the query asks for one task more than there is room for."""
-    records = parts.tasks.list(replace(query, heads=heads))
+def _page(parts: Services, query: TaskQuery, seen: Sight, heads: bool) -> Page:
+    """Read a page of what the caller sees; the query asks for one task more than there is room for."""
+    records = page(parts.tasks, replace(query, heads=heads), seen.readable)
     room = query.limit - 1
     return Page(tuple(records[:room]), more=len(records) > room)

@@ -7,6 +7,8 @@ from typing import Any
 
 from protes.cli import remote
 from protes.cli.output import CliError, Exit, as_json
+from protes.cli.progress import Progress
+from protes.clock import SystemClock
 
 _BATCH = 100
 _CREATE = "/protes/v1/tasks:create"
@@ -17,6 +19,8 @@ def submit(args: Namespace) -> int:
     """Submit a task or several; with --wait, wait for their ends and print their output."""
     if len(args.tasks) == 1:
         return remote.submit(args)
+    if args.tasks.count("-") > 1:
+        raise CliError("standard input can be read once only: give - once", Exit.USAGE)
     # All are read before the first is sent: a file that is wrong leaves nothing half done.
     documents = [remote.task_of(args, path) for path in args.tasks]
     results: list[dict[str, Any]] = []
@@ -71,10 +75,12 @@ def _all_complete(args: Namespace, ids: Sequence[str]) -> bool:
     """Wait for all tasks and print each; tell whether all are COMPLETE."""
     client = remote.client_of(args)
     tasks = []
-    for task_id in ids:
-        tasks.append(remote.wait(client, task_id, args.timeout))
-        if not args.json:
-            remote.print_task(tasks[-1], False)
+    with Progress(len(ids), SystemClock()) as progress:
+        for done, task_id in enumerate(ids):
+            tasks.append(remote.wait(client, task_id, args.timeout, progress, done))
+            if not args.json:
+                progress.pause()
+                remote.print_task(tasks[-1], False)
     if args.json:
         as_json(tasks)
     return all(task["state"] == "COMPLETE" for task in tasks)

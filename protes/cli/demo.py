@@ -6,17 +6,22 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
+from protes.cli import parsing
 from protes.cli.output import CliError, Exit
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     text = "start a demo federation on this machine and send real tasks through it"
-    command = commands.add_parser("demo", help=text, description=text)
+    examples = (
+        ("protes demo", "at http://127.0.0.1:8080, until Ctrl-C"),
+        ("protes demo --once", "end when the tasks have ended"),
+    )
+    command = parsing.add_command(commands, "demo", demo, text, examples)
     command.add_argument("--port", type=int, default=8080, help="port of the gateway (8080; 0 takes any)")
     command.add_argument("--once", action="store_true", help="end when the tasks have ended")
-    command.set_defaults(command=demo)
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -71,7 +76,7 @@ def _serve_on(gateway_url: str) -> None:
     print("\nThe federation keeps serving. Try, in another terminal:")
     print(f"  curl {gateway_url}/ga4gh/tes/v1/tasks?view=BASIC")
     print(f"  .venv/bin/protes list --url {gateway_url}")
-    print(f"  a browser at {gateway_url}/ga4gh/tes/v1/ui/")
+    print(f"  a browser at {gateway_url}/ (and Swagger UI at {gateway_url}/ga4gh/tes/v1/ui/)")
     print("Ctrl-C ends it.", flush=True)
     try:
         threading.Event().wait()

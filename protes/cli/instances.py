@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from protes.cli import credentials
+from protes.cli.looking import Look, show
 from protes.cli.output import CliError, Exit, as_json, table, without_empty
 from protes.cli.remote import call, gateway
 
@@ -23,12 +25,13 @@ def instances(args: Namespace) -> int:
         return _register(args)
     if args.remove is not None:
         return _remove(args)
-    answer = call("GET", f"{gateway(args)}/protes/v1/instances")
-    if args.json:
-        as_json(answer)
-    else:
-        table(*without_empty(_HEADERS, [_row(each) for each in answer["instances"]]))
-    return Exit.OK
+
+    def look() -> Look:
+        answer = call("GET", f"{gateway(args)}/protes/v1/instances")
+        rows = [_row(each) for each in answer["instances"]]
+        return Look(answer, lambda: table(*without_empty(_HEADERS, rows)))
+
+    return show(args, look)
 
 
 def _register(args: Namespace) -> int:
@@ -50,6 +53,8 @@ def _remove(args: Namespace) -> int:
 def _operator() -> dict[str, str]:
     """Return the header that shows who calls; the token is never an argument, which other users of a machine see."""
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token and credentials.current().authorization() is not None:
+        return {}  # then it is for the role of whoever that is
     if not token:
         raise CliError(f"set {TOKEN_VARIABLE} to the gateway's server.operator_token", Exit.USAGE)
     return {"Authorization": f"Bearer {token}"}

@@ -19,11 +19,12 @@ import requests
 
 from protes.cli.output import CliError, Exit
 from protes.clock import Clock
+from protes.outbound.tls import Tls
+from protes.outbound.wire import CURRENT, DeadlineAdapter, Exchange
 from protes.tes.error_mapping import LIBRARY_ERRORS, from_exception
 from protes.tes.errors import NOT_CREATED, BadAnswer, DownstreamError
 from protes.tes.redaction import redact
 from protes.tes.urls import segment
-from protes.tes.wire import CURRENT, DeadlineAdapter, Exchange
 
 _CREATE = ("/provision", "/provision/initialize")
 """Where to create: the path of the server's code, then the one of its documentation."""
@@ -133,7 +134,7 @@ class Provisioner:
         exchange = Exchange(self._clock, self._clock.monotonic() + seconds, seconds, -1.0)
         token = CURRENT.set(exchange)
         # An adapter and no session: no redirects, cookies or ~/.netrc, and nothing of the environment.
-        adapter = DeadlineAdapter(1)
+        adapter = DeadlineAdapter(1, Tls().context())
         try:
             request = requests.Request(method, self._base + path, headers=headers, data=data).prepare()
             timeout = (min(_CONNECT_SECONDS, seconds), seconds)

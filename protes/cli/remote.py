@@ -1,7 +1,8 @@
 """Commands that talk to a running gateway: through py-tes as a TES client, to its own endpoints through requests."""
 
 import json
-import time
+import sys
+import threading
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
@@ -12,12 +13,21 @@ from typing import Any
 import requests
 import tes
 
-from protes.cli.output import CliError, Exit, as_json, offers_table, table
+from protes.cli import colour, credentials
+from protes.cli.looking import Look
+from protes.cli.looking import show as show_look
+from protes.cli.output import CliError, Exit, as_json, offers_table, printable, table
+from protes.cli.parsing import close
+from protes.cli.progress import Progress
+from protes.clock import Clock, SystemClock
+from protes.tes.states import State
+
+Query = dict[str, str | list[str]]
 
 TIMEOUT_SECONDS = 30
 _TES = "/ga4gh/tes/v1"
-_ENDED = ("COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED")
-_POLL_SECONDS = 0.5
+ENDED = ("COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED")
+_POLL_SECONDS, _LONGEST_POLL_SECONDS, _POLL_GROWTH = 0.5, 3.0, 1.1
 
 
 def submit(args: Namespace) -> int:
@@ -27,7 +37,10 @@ def submit(args: Namespace) -> int:
     if not args.wait:
         as_json({"id": task_id}) if args.json else print(task_id)
         return Exit.OK
-    task = wait(client_of(args), task_id, args.timeout)
+    with Progress(1, SystemClock()) as progress:
+        # At once: whatever happens from here on, the id is known.
+        progress.show(0, task_id, "submitted")
+        task = wait(client_of(args), task_id, args.timeout, progress)
     print_task(task, args.json)
     return Exit.OK if task["state"] == "COMPLETE" else Exit.FAILED
 
@@ -51,37 +64,56 @@ def new_key() -> dict[str, str]:
 
 def show(args: Namespace) -> int:
     """Print a task, and with --routing why it is where it is."""
-    with _speaking():
-        task = client_of(args).get_task(args.id, view="FULL").as_dict()
-    if not args.routing:
-        print_task(task, args.json)
-        return Exit.OK
-    routing = call("GET", f"{gateway(args)}/protes/v1/tasks/{args.id}/routing")
-    if args.json:
-        as_json({"task": task, "routing": routing})
-        return Exit.OK
+    client = client_of(args)
+
+    def look() -> Look:
+        task = full(client, args.id)
+        over = task["state"] in ENDED
+        if not args.routing:
+            return Look(task, lambda: print_task(task, False), over)
+        routing = call("GET", f"{gateway(args)}/protes/v1/tasks/{args.id}/routing")
+        return Look({"task": task, "routing": routing}, lambda: _print_routed(task, routing), over)
+
+    return show_look(args, look)
+
+
+def _print_routed(task: dict[str, Any], routing: dict[str, Any]) -> None:
     print_task(task, False)
     print(f"\n{_weighed_by(routing)}; offers when it was placed:")
     offers_table(routing["candidates"])
     for name, times in (routing.get("outcome") or {}).items():
         if isinstance(times, dict):
             print(f"{name}: " + ", ".join(f"{part} {seconds:g} s" for part, seconds in times.items()))
-    return Exit.OK
 
 
 def list_tasks(args: Namespace) -> int:
     """Print tasks, newest first."""
     # Not through py-tes: it cannot filter.
-    query = {"view": "BASIC", "page_size": str(args.limit), "name_prefix": args.name_prefix or ""}
+    query: Query = {"view": "BASIC", "page_size": str(args.limit), "name_prefix": args.name_prefix or ""}
     if args.state:
-        query["state"] = args.state.upper()
-    tasks = call("GET", f"{gateway(args)}{_TES}/tasks", query=query)["tasks"]
-    if args.json:
-        as_json(tasks)
-        return Exit.OK
+        query["state"] = _state(args.state)
+    pairs = [text.partition("=")[::2] for text in args.tags]
+    query |= {"tag_key": [key for key, _ in pairs], "tag_value": [value for _, value in pairs]}
+
+    def look() -> Look:
+        tasks = call("GET", f"{gateway(args)}{_TES}/tasks", query=query)["tasks"]
+        return Look(tasks, lambda: _print_list(tasks))
+
+    return show_look(args, look)
+
+
+def _print_list(tasks: list[dict[str, Any]]) -> None:
     rows = [(each["id"], each["state"], _metadata(each).get("protes.instance"), each.get("name")) for each in tasks]
     table(("ID", "STATE", "INSTANCE", "NAME"), rows)
-    return Exit.OK
+
+
+def _state(text: str) -> str:
+    known = [each.value for each in State]
+    if text.upper() in known:
+        return text.upper()
+    near = close(text, known)
+    more = f"did you mean {near[0]}?" if near else f"states are {', '.join(known)}"
+    raise CliError(f"--state: there is no state {text!r}; {more}", Exit.USAGE)
 
 
 def offers(args: Namespace) -> int:
@@ -95,27 +127,57 @@ def offers(args: Namespace) -> int:
     return Exit.OK if any("rank" in each for each in answer["offers"]) else Exit.FAILED
 
 
-def wait(client: Any, task_id: str, timeout_seconds: float) -> dict[str, Any]:
+def wait(
+    client: Any, task_id: str, timeout_seconds: float, progress: Progress, done: int = 0, clock: Clock | None = None
+) -> dict[str, Any]:
     """Wait for a task's end and return it in full.
+
+    Args:
+        client: py-tes' client of the gateway.
+        task_id: which task.
+        timeout_seconds: how long to wait.
+        progress: is told of what is seen.
+        done: how many others have ended.
+        clock: the machine's by default.
 
     Raises:
         CliError: it did not end in time, or the gateway does not answer.
     """
-    until = time.monotonic() + timeout_seconds
+    clock, pause = clock or SystemClock(), _POLL_SECONDS
+    until = clock.monotonic() + timeout_seconds
     while True:
         with _speaking():
-            state = client.get_task(task_id, view="MINIMAL").state
-            if state in _ENDED:
-                task: dict[str, Any] = client.get_task(task_id, view="FULL").as_dict()
-                return task
-        if time.monotonic() > until:
+            state = str(client.get_task(task_id, view="MINIMAL").state)
+        progress.show(done, task_id, state)
+        if state in ENDED:
+            return full(client, task_id)
+        if clock.monotonic() > until:
             raise CliError(f"{task_id} is still {state} after {timeout_seconds:g} s")
-        time.sleep(_POLL_SECONDS)
+        clock.wait(threading.Event(), pause)
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+
+
+def full(client: Any, task_id: str) -> dict[str, Any]:
+    """Return a task with all that is known of it.
+
+    Raises:
+        CliError: there is none, or the gateway does not answer.
+    """
+    with _speaking():
+        task: dict[str, Any] = client.get_task(task_id, view="FULL").as_dict()
+        return task
+
+
+class _Client(tes.HTTPClient):  # type: ignore[misc]
+    """py-tes' client, showing what the other requests show."""
+
+    def _request_params(self, *args: Any, **options: Any) -> dict[str, Any]:
+        return {**super()._request_params(*args, **options), "auth": credentials.current()}
 
 
 def client_of(args: Namespace) -> Any:
     """Return py-tes' client of the gateway."""
-    client = tes.HTTPClient(gateway(args), timeout=TIMEOUT_SECONDS)
+    client = _Client(gateway(args), timeout=TIMEOUT_SECONDS)
     # The base path is known: py-tes would try others after any error, and tell of the last one only.
     client.urls = [gateway(args) + _TES]
     return client
@@ -135,12 +197,12 @@ def root(args: Namespace) -> str:
 
 def _read_task(path: str) -> Any:
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return json.loads(text)
+        return json.loads(sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise CliError(f"{path}: {error.strerror}", Exit.USAGE) from None
     except ValueError as error:
-        raise CliError(f"{path}: not JSON: {error}", Exit.USAGE) from None
+        where = "standard input" if path == "-" else path
+        raise CliError(f"{where}: not JSON: {error}", Exit.USAGE) from None
 
 
 def call(
@@ -149,7 +211,7 @@ def call(
     *,
     json_body: Any = None,
     headers: dict[str, str] | None = None,
-    query: dict[str, str] | None = None,
+    query: Query | None = None,
 ) -> Any:
     """Send a request and return the answer's JSON, None where it is empty.
 
@@ -157,7 +219,15 @@ def call(
         CliError: the gateway does not answer, or refuses.
     """
     with _speaking():
-        response = requests.request(method, url, params=query, json=json_body, headers=headers, timeout=TIMEOUT_SECONDS)
+        response = requests.request(
+            method,
+            url,
+            params=query,
+            json=json_body,
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            auth=credentials.current(),
+        )
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -178,7 +248,8 @@ def _detail(error: requests.HTTPError) -> str:
     response = error.response
     try:
         problem = response.json()
-        return f"{response.status_code} {problem['title']}: {problem['detail']}"
+        hint = credentials.hint(response.status_code)
+        return f"{response.status_code} {problem['title']}: {problem['detail']}{hint}"
     except (ValueError, KeyError, TypeError):
         return str(error)
 
@@ -188,17 +259,18 @@ def print_task(task: dict[str, Any], json_wanted: bool) -> None:
     if json_wanted:
         as_json(task)
         return
-    print(f"{task['id']}  {task['state']}  {task.get('name') or ''}".rstrip())
+    state = colour.paint(task["state"], colour.of_word(task["state"]), sys.stdout)
+    print(f"{task['id']}  {state}  {printable(task.get('name') or '')}".rstrip())
     for key, value in sorted(_metadata(task).items()):
-        print(f"  {key}: {value}")
+        print(f"  {key}: {printable(value)}")
     for log in task.get("logs") or ():
         for line in log.get("system_logs") or ():
-            print(f"  note: {line}")
+            print(f"  note: {printable(line)}")
         for number, executor in enumerate(log.get("logs") or ()):
             print(f"  executor {number}: exit code {executor.get('exit_code')}")
             for stream in ("stdout", "stderr"):
                 for line in (executor.get(stream) or "").splitlines():
-                    print(f"    {stream}: {line}")
+                    print(f"    {stream}: {printable(line)}")
 
 
 def _weighed_by(answer: dict[str, Any]) -> str:

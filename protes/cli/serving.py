@@ -13,8 +13,10 @@ from protes.cli.output import CliError, Exit, as_json
 from protes.config.loading import ConfigError, Loaded
 from protes.config.watching import ConfigFiles
 from protes.federation.merge import check_urls
+from protes.http_arrival import Bounds
 from protes.http_server import PortTaken, StartFailed
 from protes.http_server import serve as serve_http
+from protes.metrics.directory import Unshared, forget_process, shared
 from protes.reload import Trigger
 from protes.store.protocols import StoreError
 
@@ -46,21 +48,30 @@ def serve(args: Namespace) -> int:
             gateway.hurry()
 
     def ready(url: str) -> None:
-        print(f"protes serves TES at {url}/ga4gh/tes/v1 (Swagger UI: {url}/ga4gh/tes/v1/ui/)", flush=True)
+        print(f"protes serves TES at {url}/ga4gh/tes/v1 (dashboard: {url}/)", flush=True)
 
+    metrics = loaded.settings.metrics
     try:
-        serve_http(
-            create,
-            host=server.host,
-            port=server.port,
-            workers=server.workers,
-            threads=server.threads,
-            on_ready=ready,
-            on_hangup=trigger.ask,
-            on_stop=stop,
-        )
+        with shared(os.environ, metrics.directory, wanted=metrics.enabled and server.workers > 1):
+            serve_http(
+                create,
+                host=server.host,
+                port=server.port,
+                workers=server.workers,
+                threads=server.threads,
+                on_ready=ready,
+                on_hangup=trigger.ask,
+                on_stop=stop,
+                may_serve=loaded.settings.auth.check_bound,
+                on_child_exit=forget_process,
+                bounds=Bounds(
+                    head_seconds=server.head_seconds, body_bytes_per_second=server.slowest_body_bytes_per_second
+                ),
+            )
     except PortTaken as error:
         raise CliError(f"{error}; choose another one with --port", Exit.USAGE) from None
+    except Unshared as error:
+        raise CliError(str(error), Exit.USAGE) from None
     return Exit.OK
 
 
@@ -79,10 +90,18 @@ def worker(args: Namespace) -> int:
         made = create_worker(loaded, files=files, trigger=trigger)
     except (ConfigError, MiddlewareConfigError, StoreError) as error:
         raise CliError(str(error), Exit.USAGE) from None
+    try:
+        figures = made.serve_figures()
+    except ConfigError as error:
+        raise CliError(str(error), Exit.USAGE) from None
     made.start()
+    if figures is not None:
+        print(f"metrics are served at port {figures.port}", flush=True)
     print(f"protes takes jobs from the broker, {loaded.settings.runner.threads} at once", flush=True)
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
         trigger.ask()
+    if figures is not None:
+        figures.close()
     made.close()
     return Exit.OK
 
@@ -110,6 +129,7 @@ def _overrides(args: Namespace) -> dict[str, Any]:
     given = vars(args)
     sections = {
         "server": {"host": given.get("host"), "port": given.get("port")},
+        "auth": {"allow_anonymous": given.get("allow_anonymous")},
         "store": {"url": given.get("data")},
         "runner": {"execute": given.get("execute"), "threads": given.get("concurrency")},
     }

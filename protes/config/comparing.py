@@ -5,6 +5,7 @@ from typing import Any
 from foca.models.config import Config
 from pydantic import BaseModel
 
+from protes.config.observing import LoggingSettings, MetricsSettings, TracingSettings
 from protes.config.runner import RunnerSettings
 from protes.config.settings import Settings
 from protes.config.store import StoreSettings
@@ -16,8 +17,13 @@ FIXED = (
     "server.threads",
     "server.workers",
     "server.cors_origins",
+    "server.head_seconds",
+    "server.slowest_body_bytes_per_second",
     *(f"store.{name}" for name in StoreSettings.model_fields),
     *(f"runner.{name}" for name in RunnerSettings.model_fields),
+    *(f"metrics.{name}" for name in MetricsSettings.model_fields),
+    *(f"tracing.{name}" for name in TracingSettings.model_fields),
+    *(f"logging.{name}" for name in LoggingSettings.model_fields),
 )
 """Settings of what is made once in the life of a process; they change with a restart."""
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from protes.config.base import Seconds, Section
-from protes.config.instances import Credentials
+from protes.config.credentials import Credentials
 
 
 class HealthSettings(Section):
@@ -49,6 +49,9 @@ class TaskInstancesSettings(Section):
         "subset", description="`off` refuses them, `subset` takes those known already, `open` takes any."
     )
     allow_private: bool = Field(False, description="Take private, loopback and link-local addresses too.")
+    allow_http: bool = Field(
+        False, description="Take instances and registries at plain http too; on loopback they need no leave."
+    )
     fetch_seconds: Seconds = Field(5.0, description="For asking the registries and probing the instances of a task.")
     keep_seconds: Seconds = Field(300.0, description="How long what they answered is used again.")
     keep_entries: int = Field(1000, ge=1, description="Answers kept at most.")

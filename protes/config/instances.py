@@ -1,158 +1,14 @@
 """Settings of instances and of the registries that list them."""
 
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from protes.config.base import Latitude, Longitude, Money, Name, Rate, Seconds, Section
+from protes.config.credentials import Credentials
+from protes.config.outbound import TlsSettings
+from protes.secrets.references import Reference
 from protes.tes.dialects.table import dialect_named
-
-_AZURE_LOGIN = "https://login.microsoftonline.com"
-_OF_OAUTH2 = (
-    "token_url",
-    "allow_http_token_url",
-    "tenant",
-    "client_id",
-    "client_authentication",
-    "resource",
-    "scope",
-    "audience",
-    "token_ca_file",
-)
-"""Settings that say something of OAuth2 only."""
-_WITHOUT_SECRET = ("none", "pass_through")
-_PORTS = {"http": 80, "https": 443}
-
-
-class Credentials(Section):
-    """How the gateway shows itself to an instance; secrets come from the environment or a file, never inline."""
-
-    type: Literal["none", "basic", "bearer", "oauth2", "pass_through"] = Field(
-        "none",
-        description="Kind of credential; `oauth2` stands for OAuth2 client credentials, `pass_through` for the token "
-        "that each task's caller brings.",
-    )
-    username: str | None = Field(None, description="User name for `basic`.")
-    secret_env: str | None = Field(
-        None, description="Environment variable that holds the password, the token or the client's secret."
-    )
-    secret_file: str | None = Field(None, description="File that holds the password, the token or the client's secret.")
-    token_url: str | None = Field(None, description="`oauth2`: the token endpoint, https unless it is on loopback.")
-    allow_http_token_url: bool = Field(False, description="`oauth2`: send the secret over plain http all the same.")
-    tenant: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$",
-        description="`oauth2`: the Azure tenant, in the place of token_url: v1.0 with `resource`, v2.0 with `scope`.",
-    )
-    client_id: str | None = Field(None, min_length=1, description="`oauth2`: the id of the gateway as a client.")
-    client_authentication: Literal["post", "basic"] = Field(
-        "post", description="`oauth2`: send id and secret in the form, or as HTTP Basic."
-    )
-    resource: str | None = Field(None, min_length=1, description="`oauth2`: whom the token is for (Azure v1.0).")
-    scope: str | None = Field(None, min_length=1, description="`oauth2`: what the token is for, words with spaces.")
-    audience: str | None = Field(None, min_length=1, description="`oauth2`: whom the token is for (Auth0, Keycloak).")
-    token_ca_file: str | None = Field(
-        None, description="`oauth2`: CA bundle that the token server's certificate is checked with."
-    )
-    hosts: tuple[str, ...] = Field(
-        (), description="Hosts they may be sent to, with port where it matters; `pass_through` needs them named."
-    )
-    allow_http: bool = Field(False, description="`pass_through`: send callers' tokens over plain http all the same.")
-
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> "Credentials":
-        if self.type in _WITHOUT_SECRET:
-            self._check_without_secret()
-        elif (self.secret_env is None) == (self.secret_file is None):
-            raise ValueError("give exactly one of secret_env and secret_file")
-        if self.allow_http and self.type != "pass_through":
-            raise ValueError("allow_http is for type pass_through only")
-        if self.type == "basic" and not self.username:
-            raise ValueError("basic needs a username")
-        if self.type == "oauth2":
-            self._check_oauth2()
-        else:
-            self._refuse_settings_of_oauth2()
-        return self
-
-    def check_address(self, url: str) -> None:
-        """Check that these credentials may be sent to an instance.
-
-        Raises:
-            ValueError: its host is not one of `hosts`, or a caller's token would go over plain http.
-        """
-        if self.hosts and not is_one_of(self.hosts, url):
-            raise ValueError("the host of the instance is not one of credentials.hosts")
-        if self.type == "pass_through":
-            parts = urlsplit(url)
-            if parts.scheme != "https" and not (self.allow_http or is_loopback(parts.hostname or "")):
-                raise ValueError(
-                    "callers' tokens go over https only; credentials.allow_http lets them go over plain http"
-                )
-
-    def token_endpoint(self) -> str:
-        """Return where tokens are asked for; "" for another type than `oauth2`."""
-        if self.tenant is None:
-            return self.token_url or ""
-        version = "" if self.resource is not None else "v2.0/"
-        return f"{_AZURE_LOGIN}/{self.tenant}/oauth2/{version}token"
-
-    def _check_without_secret(self) -> None:
-        if self.type == "pass_through":
-            if self.secret_env is not None or self.secret_file is not None or self.username is not None:
-                raise ValueError("pass_through sends what the caller brings: it has no user name and no secret")
-            if not self.hosts:
-                raise ValueError("pass_through needs hosts: those that callers' tokens may be sent to")
-
-    def _refuse_settings_of_oauth2(self) -> None:
-        fields = type(self).model_fields
-        for name in _OF_OAUTH2:
-            if getattr(self, name) != fields[name].default:
-                raise ValueError(f"{name} is for type oauth2 only")
-
-    def _check_oauth2(self) -> None:
-        if self.client_id is None:
-            raise ValueError("oauth2 needs a client_id")
-        if (self.token_url is None) == (self.tenant is None):
-            raise ValueError("oauth2 needs exactly one of token_url and tenant")
-        if self.tenant is not None and ((self.resource is None) == (self.scope is None) or self.audience is not None):
-            raise ValueError("with a tenant goes exactly one of resource (v1.0) and scope (v2.0), and no audience")
-        if self.token_url is not None:
-            _check_token_url(self.token_url, allow_http=self.allow_http_token_url)
-
-
-def _check_token_url(url: str, *, allow_http: bool) -> None:
-    """Refuse a token endpoint that a secret should not be sent to; no text repeats it."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port == 0 or parts.scheme not in ("http", "https"):
-        raise ValueError("token_url starts with https:// and names a host")
-    if "@" in parts.netloc or parts.fragment:
-        raise ValueError("token_url has neither credentials nor a fragment")
-    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise ValueError("token_url starts with https://; allow_http_token_url lets the secret go over plain http")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine itself."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def is_one_of(hosts: tuple[str, ...], url: str) -> bool:
-    """Tell whether the host of a URL, or its host and port, is one of those named."""
-    parts = urlsplit(url)
-    host, port = (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme)
-    shown = f"[{host}]" if ":" in host else host
-    wanted = {host, shown, f"{shown}:{port}"}
-    return any(each.strip().lower() in wanted for each in hosts)
 
 
 class Prices(Section):
@@ -213,7 +69,7 @@ class Declared(Section):
     )
 
 
-class InstanceSettings(Declared):
+class InstanceSettings(Declared, TlsSettings):
     """What is said of one instance; also merged over a registry's entry of the same URL, field by field."""
 
     id: Name = Field(description="Name of the instance in this federation.")
@@ -227,11 +83,36 @@ class InstanceSettings(Declared):
         None, description="Send it `user:password@` in URLs of inputs and outputs; by default where its kind needs it."
     )
     drain: bool = Field(False, description="Take no new tasks there; what runs there is relayed.")
-    verify_tls: bool | str = Field(True, description="Check its certificate; a path names a CA bundle.")
+    verify_tls: bool | str = Field(
+        True, description="A path says the same as `ca_file`; certificates are always checked, so false is refused."
+    )
 
     @model_validator(mode="after")
     def _may_be_shown_them(self) -> "InstanceSettings":
         self.credentials.check_address(self.url)
+        return self
+
+    @property
+    def tls(self) -> TlsSettings:
+        """How its certificate is checked."""
+        bundle = self.verify_tls if isinstance(self.verify_tls, str) else None
+        return TlsSettings(
+            ca_file=self.ca_file or bundle,
+            client_cert_file=self.client_cert_file,
+            client_key_file=self.client_key_file,
+        )
+
+    @field_validator("verify_tls")
+    @classmethod
+    def _is_checked(cls, verify_tls: bool | str) -> bool | str:
+        if verify_tls is False:
+            raise ValueError("certificates are always checked: name the CA of this server in ca_file")
+        return verify_tls
+
+    @model_validator(mode="after")
+    def _has_one_bundle(self) -> "InstanceSettings":
+        if self.ca_file is not None and isinstance(self.verify_tls, str):
+            raise ValueError("give at most one of ca_file and a path in verify_tls")
         return self
 
     @field_validator("dialect")
@@ -242,11 +123,14 @@ class InstanceSettings(Declared):
         return dialect
 
 
-class RegistrySettings(Section):
+class RegistrySettings(TlsSettings):
     """A GA4GH Service Registry whose TES instances join the federation."""
 
     url: str = Field(description="Base URL of the registry, such as `https://host/ga4gh/registry/v1`.")
-    token_env: str | None = Field(None, description="Environment variable with a bearer token for the registry.")
+    token: Reference | None = Field(
+        None, description="Where a bearer token for the registry is: `env:NAME`, `file:PATH`, `azure-key-vault:...`."
+    )
+    token_env: str | None = Field(None, description="Environment variable with it; the same as `token: env:NAME`.")
     group: str | None = Field("org.ga4gh", description="Only services of this `type.group`; null takes any.")
     artifact: str = Field("tes", description="Only services of this `type.artifact`.")
     version: str | None = Field(None, description="API version spoken; a greater known major is left out.")
@@ -256,5 +140,16 @@ class RegistrySettings(Section):
         None,
         description="Take instances at private addresses; by default where the registry itself is at one.",
     )
+    allow_http: bool | None = Field(
+        None,
+        description="Take instances at plain http; by default where the registry itself is asked by plain http, or is "
+        "at a private address.",
+    )
     refresh_seconds: Seconds = Field(300.0, description="How often it is asked again.")
     max_stale_seconds: Seconds = Field(86400.0, description="How long its last good answer is used when it is down.")
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> "RegistrySettings":
+        if self.token is not None and self.token_env is not None:
+            raise ValueError("give at most one of token and token_env")
+        return self

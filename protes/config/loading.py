@@ -13,19 +13,32 @@ from typing import Any, Union, get_args, get_origin
 
 import yaml
 from foca.config.config_parser import ConfigParser, deep_merge
-from foca.models.config import Config
+from foca.models.config import AuthConfig, Config
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from protes.config.instances import Credentials
+from protes.config.credentials import Credentials
+from protes.config.events import EventSettings
 from protes.config.keys import read_keys
+from protes.config.observing import LEAST_TOKEN, MetricsSettings
+from protes.config.references import Unresolved, resolved
 from protes.config.runner import RunnerSettings, check_broker_url
 from protes.config.settings import ServerSettings, Settings
 from protes.config.store import StoreSettings, check_store_url
+from protes.secrets import SecretMissing, Secrets
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 ENVIRONMENT_PREFIX = "PROTES_"
 _NOT_SETTINGS = frozenset(
-    {"PROTES_CONFIG", "PROTES_NODE_SPEED", "PROTES_OPERATOR_TOKEN", "PROTES_SPEC_DIR", "PROTES_URL"}
+    {
+        "PROTES_CONFIG",
+        "PROTES_NODE_SPEED",
+        "PROTES_OPERATOR_TOKEN",
+        "PROTES_PASSWORD",
+        "PROTES_SPEC_DIR",
+        "PROTES_TOKEN",
+        "PROTES_URL",
+        "PROTES_USER",
+    }
 )
 
 
@@ -41,11 +54,13 @@ class Loaded:
         files: the files in the order in which FOCA merges them, defaults first.
         settings: our own part of it.
         foca: all of it as FOCA reads it, our part unchecked.
+        secret_files: the files that secrets were read from which settings refer to.
     """
 
     files: tuple[Path, ...]
     settings: Settings
     foca: Config
+    secret_files: tuple[Path, ...] = ()
 
 
 def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Loaded:
@@ -71,11 +86,14 @@ def load(files: Sequence[Path | str], environ: Mapping[str, str], overrides: Map
     if not isinstance(custom, dict):
         raise ConfigError("custom: must be a mapping of settings")
     merged = deep_merge(deep_merge(custom, from_environment(environ)), dict(overrides or {}))
+    secrets = Secrets(environ)
     try:
-        settings = Settings.model_validate(merged)
+        settings = Settings.model_validate(resolved(merged, Settings, secrets))
+    except Unresolved as problem:
+        raise ConfigError(f"custom.{problem}") from None
     except ValidationError as problem:
         raise ConfigError(_describe(problem, "custom.")) from None
-    return Loaded(files=paths, settings=settings, foca=parser.config)
+    return Loaded(paths, settings, parser.config, tuple(map(Path, secrets.files)))
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -112,12 +130,43 @@ def _is_secret(path: Sequence[str]) -> bool:
     return SecretStr in kinds
 
 
-def read_secret(credentials: Credentials, environ: Mapping[str, str], where: str) -> SecretStr | None:
+def read_reference(reference: str, secrets: Secrets, where: str) -> SecretStr:
+    """Fetch the secret that a setting refers to.
+
+    Args:
+        reference: `env:NAME`, `file:PATH` or `azure-key-vault:VAULT/NAME`.
+        secrets: reads it.
+        where: the setting, for errors.
+
+    Raises:
+        ConfigError: it cannot be had; the text says where it was looked for.
+    """
+    try:
+        return secrets.read(reference)
+    except (SecretMissing, ValueError) as problem:
+        raise ConfigError(f"{where}: {problem}") from None
+
+
+def read_token(token: str | None, token_env: str | None, secrets: Secrets, where: str) -> SecretStr | None:
+    """Fetch the token that a setting refers to, by reference or by the name of an environment variable.
+
+    Raises:
+        ConfigError: it cannot be had; the text says where it was looked for.
+    """
+    reference = token if token is not None else (f"env:{token_env}" if token_env else None)
+    return None if reference is None else read_reference(reference, secrets, where)
+
+
+def read_secret(
+    credentials: Credentials, environ: Mapping[str, str], where: str, secrets: Secrets | None = None
+) -> SecretStr | None:
     """Fetch the secret that a credential names.
 
     Raises:
-        ConfigError: the variable is not set or the file cannot be read; the text names it, not its content.
+        ConfigError: it cannot be had; the text says where it was looked for.
     """
+    if credentials.secret is not None:
+        return read_reference(credentials.secret, secrets or Secrets(environ), where)
     if credentials.secret_env is not None:
         value = environ.get(credentials.secret_env, "")
         if not value:
@@ -139,6 +188,33 @@ def secret_keys(server: ServerSettings) -> Sequence[SecretStr]:
         return server.secret_key
     with _reading(f"custom.server.secret_key_file: {server.secret_key_file}"):
         return read_keys(Path(server.secret_key_file))
+
+
+def metrics_token(metrics: MetricsSettings) -> SecretStr | None:
+    """Return what readers of metrics must show, None where there is no such token.
+
+    Raises:
+        ConfigError: its file cannot be read, or has something else in it; the text does not show what.
+    """
+    if metrics.token_file is None:
+        return metrics.token
+    with _reading(f"custom.metrics.token_file: {metrics.token_file}"):
+        token = Path(metrics.token_file).read_text(encoding="utf-8").strip()
+        if len(token) < LEAST_TOKEN:
+            raise ValueError(f"a token has {LEAST_TOKEN} characters at least")
+        return SecretStr(token)
+
+
+def callback_keys(events: EventSettings) -> Sequence[SecretStr]:
+    """Return the keys that webhooks are signed with; nothing where there are none.
+
+    Raises:
+        ConfigError: their file cannot be read, or has something else in it; the text does not show what.
+    """
+    if events.callback_keys_file is None:
+        return events.callback_keys
+    with _reading(f"custom.events.callback_keys_file: {events.callback_keys_file}"):
+        return read_keys(Path(events.callback_keys_file))
 
 
 def broker_url(runner: RunnerSettings) -> SecretStr:
@@ -192,6 +268,9 @@ def _refuse_unknown_sections(config: Config) -> None:
     unknown = sorted(set(config.model_extra or {}) - {"custom"})
     if unknown:
         raise ConfigError(f"{unknown[0]}: unknown section; settings of protes stand under `custom:`")
+    if config.security.auth != AuthConfig():
+        # FOCA would check tokens of operations whose documents ask for it; ours do not, so it would let everybody in.
+        raise ConfigError("security.auth: is not used; who gets in is said under `custom: {auth: ...}`")
 
 
 def _cause(problem: Exception) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from middleware import parse_weight
 from protes.config.base import Currency, Latitude, Longitude, Money, Name, Rate, Seconds, Section, Zone
+from protes.config.outbound import TlsSettings
+from protes.secrets.references import Reference
 
 _REWRITE_PATHS = ("rewrite_paths", "middleware.rewrite_paths:create")
 
@@ -87,13 +89,22 @@ class DataRuleSettings(Section):
         return self
 
 
-class DrsServerSettings(Section):
+class DrsServerSettings(TlsSettings):
     """How a DRS server is reached: by host of `drs://` URIs, or by prefix of compact ones."""
 
     match: str = Field(min_length=1, description="Host, or prefix such as `dg.4DFC`, as in the URI.")
     url: str | None = Field(None, description="Base URL; by default `https://<host>/ga4gh/drs/v1`.")
-    token_env: str | None = Field(None, description="Environment variable with a bearer token for it.")
+    token: Reference | None = Field(
+        None, description="Where a bearer token for it is: `env:NAME`, `file:PATH`, `azure-key-vault:...`."
+    )
+    token_env: str | None = Field(None, description="Environment variable with it; the same as `token: env:NAME`.")
     zone: Zone | None = Field(None, description="Zone of replicas that name none.")
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> "DrsServerSettings":
+        if self.token is not None and self.token_env is not None:
+            raise ValueError("give at most one of token and token_env")
+        return self
 
 
 class SignerSettings(Section):
@@ -103,6 +114,9 @@ class SignerSettings(Section):
     account: str = Field(pattern=r"^[a-z0-9]{3,24}$", description="Name of the storage account.")
     container: str | None = Field(
         None, pattern=r"^[a-z0-9$](-?[a-z0-9])*$", description="Sign for this container only; for all by default."
+    )
+    key: Reference | None = Field(
+        None, description="Where the account key is: `env:NAME`, `file:PATH` or `azure-key-vault:VAULT/NAME`."
     )
     key_env: str | None = Field(None, description="Environment variable with the account key.")
     key_file: str | None = Field(None, description="File with the account key.")
@@ -117,8 +131,8 @@ class SignerSettings(Section):
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "SignerSettings":
-        if (self.key_env is None) == (self.key_file is None):
-            raise ValueError("give exactly one of key_env and key_file")
+        if [self.key, self.key_env, self.key_file].count(None) != 2:
+            raise ValueError("give exactly one of key, key_env and key_file")
         if self.endpoint is not None and not self.endpoint.startswith("https://" if not self.allow_http else "http"):
             raise ValueError("the endpoint starts with https:// (or http://, with allow_http)")
         return self

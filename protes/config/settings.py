@@ -9,10 +9,15 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from middleware import parse_weight
+from protes.config.auth import AuthSettings
 from protes.config.base import Name, Seconds, Section, WebOrigin
+from protes.config.credentials import OF_CALLERS
+from protes.config.events import EventSettings
 from protes.config.federation import HealthSettings, NamedCredentials, ReloadSettings, TaskInstancesSettings
 from protes.config.instances import InstanceSettings, RegistrySettings
 from protes.config.keys import SecretKeys
+from protes.config.observing import LoggingSettings, MetricsSettings, TracingSettings
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import (
     DataRuleSettings,
     LearningSettings,
@@ -25,8 +30,10 @@ from protes.config.planning import (
     StepSettings,
     signers_used,
 )
+from protes.config.quotas import QuotaSettings
 from protes.config.runner import RunnerSettings
 from protes.config.store import StoreSettings
+from protes.config.visibility import VisibilitySettings
 
 
 class Organization(Section):
@@ -72,6 +79,12 @@ class ServerSettings(Section):
         description="One more waits this long for its turn, and not at all while the store got nothing done for this "
         "long; then it is answered 503.",
     )
+    head_seconds: Seconds = Field(
+        15.0, description="A request's head must arrive within this; a client that is slower is disconnected (408)."
+    )
+    slowest_body_bytes_per_second: int = Field(
+        32 * 1024, ge=1, description="After ten seconds a body may not come more slowly than this, on average."
+    )
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, answered 413 beyond it.")
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Names that requests may carry in `Host` besides loopback names and the bound address."
@@ -100,7 +113,11 @@ class ApiSettings(Section):
     states: Literal["tes-1.0", "all"] = Field(
         "tes-1.0", description="`tes-1.0` shows the states every engine knows; `all` shows TES 1.1 states."
     )
-    show_instances: bool = Field(True, description="Show callers the URL and task id of the instance in log metadata.")
+    show_instances: bool | None = Field(
+        None,
+        description="Show callers the URLs of instances, and in log metadata their task ids there; by default where "
+        "there is no authentication. Operators and readers see them anyhow.",
+    )
     all_attempts: bool = Field(False, description="Show every attempt in `logs` instead of the deciding one.")
     upstream_gateways: tuple[str, ...] = Field(
         (), description="Ids of gateways that may send tasks on to this one (tags `protes_attempt`, `protes_gateway`)."
@@ -182,6 +199,7 @@ class Settings(Section):
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Base currency of estimates.")
     service: ServiceSettings = ServiceSettings()
     server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
     runner: RunnerSettings = RunnerSettings()
@@ -192,6 +210,7 @@ class Settings(Section):
     credentials: dict[Name, NamedCredentials] = Field({}, description="Credentials for registrations, by name.")
     health: HealthSettings = HealthSettings()
     task_instances: TaskInstancesSettings = TaskInstancesSettings()
+    outbound: OutboundSettings = OutboundSettings()
     reload: ReloadSettings = ReloadSettings()
     network: NetworkSettings = NetworkSettings()
     rates: RateSettings = RateSettings()
@@ -201,6 +220,12 @@ class Settings(Section):
     learning: LearningSettings = LearningSettings()
     planning: PlanningSettings = PlanningSettings()
     profiles: dict[Name, ProfileSettings] = Field({}, description="Presets, by name.")
+    events: EventSettings = EventSettings()
+    visibility: VisibilitySettings = VisibilitySettings()
+    quotas: QuotaSettings = QuotaSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
+    logging: LoggingSettings = LoggingSettings()
     chain: tuple[StepSettings, ...] = Field(
         tuple(StepSettings(use=name) for name in DEFAULT_CHAIN), description="The middleware chain, in order."
     )
@@ -218,7 +243,13 @@ class Settings(Section):
     def passes_tokens(self) -> bool:
         """Whether some credentials are the callers' own, so that their tokens are kept while tasks need them."""
         named = (*(each.credentials for each in self.instances), *self.credentials.values())
-        return any(each.type == "pass_through" for each in named)
+        return any(each.type in OF_CALLERS for each in named)
+
+    @property
+    def exchanges_tokens(self) -> bool:
+        """Whether some credentials are got for the callers' tokens."""
+        named = (*(each.credentials for each in self.instances), *self.credentials.values())
+        return any(each.type == "token_exchange" for each in named)
 
     @model_validator(mode="after")
     def _signers_are_there(self) -> "Settings":
@@ -234,7 +265,16 @@ class Settings(Section):
     @model_validator(mode="after")
     def _tokens_are_encrypted(self) -> "Settings":
         if self.passes_tokens and not self.server.secret_key and self.server.secret_key_file is None:
-            raise ValueError("credentials of type pass_through need server.secret_key or server.secret_key_file")
+            text = "credentials of type pass_through need server.secret_key or server.secret_key_file"
+            raise ValueError(f"{text}, and so do those of type token_exchange")
+        return self
+
+    @model_validator(mode="after")
+    def _only_known_callers_get_in(self) -> "Settings":
+        self.auth.check_bound(self.server.host)
+        if self.auth.mode == "basic" and self.passes_tokens:
+            text = "auth.mode basic leaves callers no token to pass through: their passwords are shown to no instance"
+            raise ValueError(text)
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from protes.config.loading import ConfigError, Loaded, load
+from protes.config.references import referenced_files
 from protes.config.settings import Settings
 
 _Stamp = tuple[int, int, int] | None
@@ -40,7 +41,7 @@ class ConfigFiles:
         # First the stamps: what is written while the files are read counts as changed.
         self._read = self._seen = self._stamps()
         loaded = load(self.files, self._environ, self._overrides)
-        self._watched = (*self.files, *_secret_files(loaded.settings))
+        self._watched = (*self.files, *_secret_files(loaded.settings), *loaded.secret_files)
         self._read = self._seen = {**self._stamps(), **{file: self._read[file] for file in self.files}}
         self._loaded = True
         return loaded
@@ -74,9 +75,23 @@ def _stamp(file: Path) -> _Stamp:
 
 
 def _secret_files(settings: Settings) -> Iterator[Path]:
-    """Yield the files that credentials name, and that of the keys."""
+    """Yield the files that credentials name, that of the keys, and that of the users."""
+    if settings.auth.users_file is not None:
+        yield Path(settings.auth.users_file)
     if settings.server.secret_key_file is not None:
         yield Path(settings.server.secret_key_file)
     for each in (*(instance.credentials for instance in settings.instances), *settings.credentials.values()):
         if each.secret_file is not None:
             yield Path(each.secret_file)
+    yield from map(Path, referenced_files(settings))
+    yield from map(Path, _certificates(settings))
+
+
+def _certificates(settings: Settings) -> Iterator[str]:
+    """Yield the files that servers are checked with, and those that the gateway shows them."""
+    credentials = (*(each.credentials for each in settings.instances), *settings.credentials.values())
+    servers = (*(each.tls for each in settings.instances), *settings.registries, *settings.sources.drs_servers)
+    named = [settings.outbound.ca_file, *(each.token_ca_file for each in credentials)]
+    for each in servers:
+        named += [each.ca_file, each.client_cert_file, each.client_key_file]
+    yield from dict.fromkeys(name for name in named if name is not None)

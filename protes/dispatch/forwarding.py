@@ -73,6 +73,13 @@ class Forwarder:
                 return None
             return self._forward(record, token, plan, offer)
 
+    def is_full(self, plan: Plan, offer: PlannedOffer) -> bool:
+        """Tell whether the instance of an offer has been sent, since the plan was made, as many tasks as it takes."""
+        instance = offer.instance
+        if instance.max_in_flight is None or instance.base_url is None:
+            return False
+        return self.gate.is_full(instance.base_url, instance.max_in_flight - instance.in_flight, plan.view.made_at)
+
     def _has_failed_since(self, instance: KnownInstance) -> bool:
         """Tell whether an instance has been left out since the plan was made: one task finds out for all of them."""
         now = self._federation.view().at(instance.base_url or "")

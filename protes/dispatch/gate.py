@@ -62,6 +62,12 @@ class Gate:
                     door.under_way.remove(begun)
                     door.changed.notify()
 
+    def is_full(self, base_url: str, room: int, seen_at: float) -> bool:
+        """Tell whether an instance has no room left; the arguments are those of `enter`."""
+        with self._lock:
+            door = self._doors.get(base_url)
+            return door is not None and _let_in(door, seen_at) >= room
+
     def _wait_for_turn(self, base_url: str, proven: bool, room: int | None, seen_at: float) -> float | None:
         """Return when the forward began, None where it may not."""
         door = self._doors.setdefault(base_url, _Door(threading.Condition(self._lock)))
@@ -70,8 +76,7 @@ class Gate:
         while True:
             now = self._clock.monotonic()
             slow = bool(door.under_way) and now - door.under_way[0] >= SLOW_SECONDS
-            since = seen_at - _NOT_COUNTED_SECONDS
-            if room is not None and sum(each >= since for each in door.let_in) >= room:
+            if room is not None and _let_in(door, seen_at) >= room:
                 return None
             if len(door.under_way) < most and not slow:
                 door.under_way.append(now)
@@ -81,3 +86,9 @@ class Gate:
                 return None
             if not door.changed.wait(_WAKE_SECONDS):
                 patience -= _WAKE_SECONDS
+
+
+def _let_in(door: _Door, seen_at: float) -> int:
+    """Return how many were let in that are not counted among the stored attempts of that moment."""
+    since = seen_at - _NOT_COUNTED_SECONDS
+    return sum(each >= since for each in door.let_in)

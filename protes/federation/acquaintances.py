@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from protes.clock import Clock
+from protes.config.credentials import Credentials
 from protes.config.federation import NamedCredentials
-from protes.config.instances import Credentials, InstanceSettings
+from protes.config.instances import InstanceSettings
 from protes.federation.known import KnownInstance
 from protes.federation.merge import key_of
 from protes.federation.registrations import may_be_sent
@@ -48,7 +49,7 @@ class Acquaintances:
             "name": instance.name,
             "client": instance.source == "client",
             "guarded": instance.guarded,
-            "verify_tls": instance.settings.verify_tls,
+            "tls": instance.settings.tls.model_dump(exclude_none=True),
             "credentials": self._name_of(instance.settings.credentials),
         }
         with self._lock:
@@ -66,7 +67,7 @@ class Acquaintances:
             id=value.get("id") or urlsplit(base_url).netloc.replace(":", "-").strip("[]"),
             url=base_url,
             credentials=self._named_for(base_url, value.get("credentials")),
-            verify_tls=value.get("verify_tls", True),
+            **value.get("tls", {}),
         )
         return KnownInstance(
             settings,

@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 from protes.clock import Clock
 from protes.config.federation import TaskInstancesSettings
 from protes.config.instances import Declared, InstanceSettings
+from protes.config.outbound import OutboundSettings
+from protes.federation.guards import brought_guard
 from protes.federation.known import FederationView, InstanceHealth, KnownInstance, Probed
 from protes.federation.looks import Looks, Turns
 from protes.federation.merge import filled, key_of
 from protes.federation.selection import Selection, select
 from protes.federation.strangers import Entry, Strangers, Unusable
-from protes.tes.addresses import Resolver, allowed_addresses, resolve
+from protes.outbound.addresses import Resolver, resolve
+from protes.outbound.tls import tls_of
 
 __all__ = ["Brought", "Gathered", "Unusable", "client_id"]
 
@@ -63,6 +66,7 @@ class Brought:
         clock: Clock,
         *,
         states: Callable[[], Mapping[str, InstanceHealth]] = dict,
+        outbound: OutboundSettings | None = None,
         resolver: Resolver = resolve,
     ) -> None:
         """Prepare; nothing is asked yet.
@@ -72,13 +76,18 @@ class Brought:
             gateway_id: ours, by which the gateway recognises itself.
             clock: measures.
             states: returns what workers have seen of instances, by base URL.
+            outbound: what may be asked; as by default.
             resolver: finds the addresses of hosts.
+
+        Raises:
+            BadTls: a file that `outbound` names cannot be used.
         """
         self._settings = settings
         self._clock = clock
         self._states = states
         self._turns = Turns(_THREADS)
-        strangers = Strangers(gateway_id, clock, allowed_addresses(settings.allow_private), resolver)
+        outbound = outbound or OutboundSettings()
+        strangers = Strangers(gateway_id, clock, brought_guard(settings, outbound, resolver), tls_of(outbound))
         self._instances: Looks[Probed | Unusable] = self._looks(strangers.instance)
         self._registries: Looks[tuple[Entry, ...] | Unusable] = self._looks(strangers.registry)
 

@@ -5,14 +5,22 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from protes.clock import Clock
-from protes.config.instances import Credentials as CredentialSettings
+from protes.config.credentials import OF_CALLERS
+from protes.config.credentials import Credentials as CredentialSettings
+from protes.config.instances import InstanceSettings
+from protes.config.loading import ConfigError, read_secret
 from protes.config.settings import Settings
+from protes.federation.exchange_asking import ExchangeGrant
+from protes.federation.guards import brought_guard, listed_guard
 from protes.federation.known import KnownInstance
 from protes.federation.merge import key_of
-from protes.federation.secrets import credentials_of
-from protes.tes.addresses import is_public
+from protes.federation.secrets import credentials_of, exchange_of
+from protes.outbound.guard import Guard
+from protes.outbound.tls import BadTls, Tls, tls_of
+from protes.secrets import Secrets
 from protes.tes.client import InstanceClient
 from protes.tes.credentials import Credentials, NoCredentials
 from protes.tes.dialects.table import dialect_named
@@ -21,6 +29,7 @@ from protes.tes.transport import Transport
 
 _MOST_ANSWER_BYTES = 64 * 1024 * 1024
 _IDENTITY_CHARACTERS = 16
+_GuardName = Literal["none", "listed", "brought", "brought_private"]
 NO_CREDENTIALS = CredentialSettings()
 
 
@@ -29,8 +38,8 @@ class _Way:
     """How an instance is spoken to: where two of these are equal, connections can be shared."""
 
     credentials: CredentialSettings
-    verify_tls: bool | str
-    guarded: bool
+    tls: Tls
+    guard: _GuardName = "none"
 
 
 class Clients:
@@ -52,12 +61,20 @@ class Clients:
         """
         self._settings = settings
         self._clock = clock
+        tasks, outbound = settings.task_instances, settings.outbound
+        self._guards: Mapping[_GuardName, Guard] = {
+            "listed": listed_guard(outbound),
+            "brought": brought_guard(tasks, outbound, allow_private=False),
+            "brought_private": brought_guard(tasks, outbound, allow_private=True),
+        }
         self._credentials: dict[CredentialSettings, Credentials] = {}
+        self._exchanges: dict[CredentialSettings, ExchangeGrant] = {}
         self._read(settings, environ, clock)
         self._left = previous.configured() if previous is not None else {}
+        self._left_exchanges = previous.exchanges() if previous is not None else {}
         self._configured = {
             key_of(each.url): (
-                _Way(each.credentials, each.verify_tls, guarded=False),
+                _Way(each.credentials, self._tls(each)),
                 self._credentials[each.credentials],
             )
             for each in settings.instances
@@ -85,8 +102,17 @@ class Clients:
             return client
 
     def passes_tokens(self, instance: KnownInstance) -> bool:
-        """Tell whether an instance is shown the token of each task's caller."""
-        return self._way(instance)[0].credentials.type == "pass_through"
+        """Tell whether an instance is shown the token of each task's caller, or what it was exchanged for."""
+        return self._way(instance)[0].credentials.type in OF_CALLERS
+
+    def exchange(self, instance: KnownInstance) -> ExchangeGrant | None:
+        """Return how callers' tokens are exchanged for an instance; None where they are not."""
+        credentials = self._way(instance)[0].credentials
+        return self._exchanges.get(credentials) or self._left_exchanges.get(credentials)
+
+    def exchanges(self) -> dict[CredentialSettings, ExchangeGrant]:
+        """Return all ways to exchange callers' tokens, those of earlier configurations too, secrets included."""
+        return {**self._left_exchanges, **self._exchanges}
 
     def transport(self, instance: KnownInstance) -> Transport:
         """Return the transport to an instance's URL, for probing."""
@@ -106,12 +132,31 @@ class Clients:
             self._clients.clear()
 
     def _read(self, settings: Settings, environ: Mapping[str, str], clock: Clock) -> None:
-        for each in settings.instances:
-            where = f"custom.instances: {each.id}: credentials"
-            self._credentials[each.credentials] = credentials_of(each.credentials, environ, where, clock)
-        for name, named in settings.credentials.items():
-            self._credentials[named] = credentials_of(named, environ, f"custom.credentials: {name}", clock)
+        try:
+            tls_of(settings.outbound).check()
+        except BadTls as problem:
+            raise ConfigError(f"custom.outbound.ca_file: {problem}") from None
+        secrets = Secrets(environ)
+        places = [(each.credentials, f"custom.instances: {each.id}: credentials") for each in settings.instances]
+        places += [(named, f"custom.credentials: {name}") for name, named in settings.credentials.items()]
+        for each, where in places:
+            made = credentials_of(each, environ, where, clock, settings.outbound, secrets)
+            self._credentials[each] = made
+            if each.type == "token_exchange":
+                found = exchange_of(each, read_secret(each, environ, where, secrets), where, settings.outbound)
+                self._exchanges[each] = found
         self._credentials[NO_CREDENTIALS] = NoCredentials()
+
+    def _tls(self, settings: InstanceSettings) -> Tls:
+        """Return how an instance is checked.
+
+        Raises:
+            ConfigError: a file that its settings name cannot be used.
+        """
+        try:
+            return tls_of(self._settings.outbound, settings.tls).check()
+        except BadTls as problem:
+            raise ConfigError(f"custom.instances: {settings.id}: {problem}") from None
 
     def _timeouts(self, wanted: Timeouts) -> Timeouts:
         """A lease outlasts a POST, whatever its dialect would allow (DispatchSettings checks that it does)."""
@@ -127,13 +172,14 @@ class Clients:
         if base_url not in self._transports or self._ways[base_url][0] != way:
             self._ways[base_url] = way, credentials
             self._clients = {key: client for key, client in self._clients.items() if key[0] != base_url}
+            guard = self._guards.get(way.guard)
             self._transports[base_url] = Transport(
                 base_url,
                 credentials,
                 max_body_bytes=_MOST_ANSWER_BYTES,
-                verify=way.verify_tls,
+                tls=way.tls,
                 clock=self._clock,
-                allow_address=is_public if way.guarded else None,
+                allow_address=guard.rules.allows if guard is not None else None,
             )
         return self._transports[base_url]
 
@@ -142,8 +188,15 @@ class Clients:
         settings = instance.settings
         if instance.source == "retired" and instance.key in self._left:
             return self._left[instance.key]
-        way = _Way(settings.credentials, settings.verify_tls, instance.guarded)
+        way = _Way(settings.credentials, self._tls(settings), _guard_of(instance))
         return way, self._credentials[settings.credentials]
+
+
+def _guard_of(instance: KnownInstance) -> _GuardName:
+    """Name the guard before an instance; one that the operator has named needs none."""
+    if instance.source == "client":
+        return "brought" if instance.guarded else "brought_private"
+    return "listed" if instance.guarded else "none"
 
 
 def _identity(credentials: CredentialSettings) -> str:
@@ -151,11 +204,11 @@ def _identity(credentials: CredentialSettings) -> str:
 
     What is renewed under the same name, such as the content of a file, leaves the identity as it is.
     """
-    if credentials.type in ("none", "pass_through"):
-        return "caller" if credentials.type == "pass_through" else "none"
+    if credentials.type in OF_CALLERS or credentials.type == "none":
+        return "caller" if credentials.type in OF_CALLERS else "none"
     by_name = {
         "basic": (credentials.username,),
-        "bearer": (credentials.secret_env, credentials.secret_file),
+        "bearer": (credentials.secret_env or credentials.secret, credentials.secret_file),
         "oauth2": (credentials.tenant, credentials.token_url, credentials.client_id),
     }
     text = json.dumps([credentials.type, *by_name[credentials.type]])

@@ -14,6 +14,7 @@ from protes.federation.brought import Brought, Gathered
 from protes.federation.caller_tokens import CallerTokens
 from protes.federation.clients import Clients
 from protes.federation.codec import probed_to_json
+from protes.federation.exchanges import Exchanges
 from protes.federation.health import Health
 from protes.federation.health_rules import CLOCKS_DIFFER
 from protes.federation.known import FederationView, KnownInstance
@@ -25,6 +26,7 @@ from protes.federation.viewing import PROBE_KIND, Views
 from protes.store.protocols import Records, TaskStore
 from protes.tes.client import InstanceClient
 from protes.tes.dialects.table import dialect_named
+from service_registry_client import Snapshot
 
 _FRESH_SECONDS = 0.5
 _FORGOTTEN = float("-inf")
@@ -68,16 +70,19 @@ class Federation:
         self._tasks = tasks
         self._records = records
         self._clock = clock
-        self.tokens = CallerTokens(records, clock, secret_keys(settings.server))
+        keys = secret_keys(settings.server)
+        self.tokens = CallerTokens(records, clock, keys, exchanged=settings.exchanges_tokens)
         self.health = Health(settings.health, records, clock)
         self.registrations = Registrations(records, clock, settings.credentials)
-        self._registries = Registries(settings.registries, environ, records, clock)
+        self._registries = Registries(settings.registries, environ, records, clock, settings.outbound)
         self._acquaintances = Acquaintances(
             records, clock, settings.credentials, not settings.task_instances.allow_private
         )
         before = previous.clients if previous is not None else None
         self.clients: Clients = Clients(settings, environ, clock, before)
-        self._brought = Brought(settings.task_instances, gateway_id, clock, states=self.health.states)
+        self.exchanges = Exchanges(self.tokens, records, clock, self.clients.exchanges().values())
+        states, outbound = self.health.states, settings.outbound
+        self._brought = Brought(settings.task_instances, gateway_id, clock, states=states, outbound=outbound)
         self._prober = Prober(settings.health, self.clients, clock)
         self._views = Views(
             settings,
@@ -135,6 +140,9 @@ class Federation:
         """
         instance = self._known(base_url)
         client = self.clients.get(base_url, dialect or "unknown", instance)
+        exchange = self.clients.exchange(instance)
+        if exchange is not None:
+            return client.showing(self.exchanges.credentials(task_id, exchange))
         return client.showing(self.tokens.credentials(task_id)) if self.clients.passes_tokens(instance) else client
 
     def passes_tokens(self, base_url: str) -> bool:
@@ -224,13 +232,18 @@ class Federation:
             if each.base_url is not None and each.settings.speed is not None
         }
 
+    def registries(self) -> Mapping[str, Snapshot]:
+        """Return what is known of each registry, by URL; asks nobody, and waits for nothing."""
+        return self._registries.snapshots()
+
     def keep(self) -> None:
         """Write the registries' answers to the store where they have changed."""
         self._registries.keep()
 
     def tidy(self) -> None:
-        """Remove callers' tokens that are not needed any more."""
-        self.tokens.tidy(self._tasks)
+        """Remove callers' tokens that are not needed any more, and see to those that will be."""
+        self.tokens.tidy(self._tasks, self.exchanges.foresee)
+        self.exchanges.sustain(self._tasks)
 
     def refresh(self) -> None:
         """Ask all registries now and have every instance probed again."""

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Protocol
 
 from protes.clock import Clock
 from protes.config.federation import HealthSettings
@@ -41,6 +42,16 @@ _NOTHING = Condition()
 _Change = Callable[[Condition, datetime], Condition]
 
 
+class Observer(Protocol):
+    """Likes to hear of it. Must be quick, and not raise."""
+
+    def failed(self, base_url: str, error: DownstreamError, *, reading: bool) -> None:
+        """A call of an instance has failed, or was refused."""
+
+    def ejected(self, base_url: str, kind: str) -> None:
+        """An instance is left out from now on, as this process has noted."""
+
+
 class Health:
     """Notes answers and failures of instances, by base URL. Safe under threads; never fails for the store's sake."""
 
@@ -49,6 +60,7 @@ class Health:
         self._settings = settings
         self._records = records
         self._clock = clock
+        self.observer: Observer | None = None
         self._store_fails = False
         # Threads of this process do not compete for a record; held while the store is asked.
         self._noting = threading.Lock()
@@ -90,6 +102,8 @@ class Health:
             in_flight: our unfinished tasks there beside the one that was refused, to learn a limit from 429.
             reading: it befell anything but POST /tasks.
         """
+        if self.observer is not None:
+            self.observer.failed(base_url, error, reading=reading)
         if isinstance(error, Refused | TaskMissing):
             self.succeeded(base_url, reading=reading)
             return
@@ -193,5 +207,8 @@ class Health:
                 )
             except Conflict:
                 continue  # another worker noted something: look again
+            ejection = after.ejected(now)
+            if self.observer is not None and ejection is not None and before.ejected(now) is None:
+                self.observer.ejected(base_url, ejection.kind)
             return after
         return before

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from protes.clock import Clock, parse_rfc3339, rfc3339
+from protes.config.credentials import Credentials
 from protes.config.federation import NamedCredentials
-from protes.config.instances import Credentials, Declared, InstanceSettings
+from protes.config.instances import Declared, InstanceSettings
 from protes.federation.known import KnownInstance
 from protes.federation.merge import NOTHING_DECLARED, Registered, key_of
 from protes.store.protocols import Conflict, Records, Stored, StoreUnavailable

@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 
 from protes.clock import Clock
 from protes.config.instances import RegistrySettings
-from protes.config.loading import ConfigError
+from protes.config.loading import ConfigError, read_token
+from protes.config.outbound import OutboundSettings
 from protes.federation.found import declared_of
+from protes.federation.guards import listed_guard
 from protes.federation.merge import Listed
+from protes.outbound.tls import BadTls, tls_of
+from protes.secrets import Secrets
 from protes.store.protocols import Records
-from protes.tes.addresses import is_public
 from protes.tes.urls import same_server
 from service_registry_client import (
     CachedRegistry,
@@ -42,17 +45,23 @@ class Registries:
     """All registries together."""
 
     def __init__(
-        self, settings: Sequence[RegistrySettings], environ: Mapping[str, str], records: Records, clock: Clock
+        self,
+        settings: Sequence[RegistrySettings],
+        environ: Mapping[str, str],
+        records: Records,
+        clock: Clock,
+        outbound: OutboundSettings | None = None,
     ) -> None:
         """Take over what the store kept of each registry; nothing is asked yet.
 
         Raises:
-            ConfigError: a registry's URL is none, or its token is not in the environment.
+            ConfigError: a registry's URL is none, its token is not in the environment, or its CA bundle is none.
         """
+        secrets, outbound = Secrets(environ), outbound or OutboundSettings()
         self._settings = tuple(settings)
         self._records = records
         self._clock = clock
-        self._cached = {each.url: _cached(each, environ, clock) for each in settings}
+        self._cached = {each.url: _cached(each, secrets, clock, outbound) for each in settings}
         self._kept: dict[str, str] = {}
         self._read: dict[str, _Read] = {}
         for url, cached in self._cached.items():
@@ -81,6 +90,10 @@ class Registries:
             found.append(read.listed)
         return tuple(found), complete
 
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """Return what is known of each registry, by URL; waits for nothing."""
+        return {url: cached.services(wait_seconds=0) for url, cached in self._cached.items()}
+
     def keep(self) -> None:
         """Write answers that have changed to the store, for the next start and for other processes."""
         for url, cached in self._cached.items():
@@ -99,18 +112,27 @@ class Registries:
             cached.close()
 
 
-def _cached(settings: RegistrySettings, environ: Mapping[str, str], clock: Clock) -> CachedRegistry | RegistryTree:
-    token = environ.get(settings.token_env) if settings.token_env else None
-    if settings.token_env and not token:
-        raise ConfigError(f"custom.registries: the environment variable {settings.token_env} is not set")
+def _cached(
+    settings: RegistrySettings, secrets: Secrets, clock: Clock, outbound: OutboundSettings
+) -> CachedRegistry | RegistryTree:
+    found = read_token(settings.token, settings.token_env, secrets, f"custom.registries: {settings.url}")
+    token = found.get_secret_value() if found is not None else None
     try:
         # The registry itself is the operator's choice; those that it lists are not.
         guarded = settings.nested and not _is_trusted(settings)
-        client = RegistryClient(settings.url, token=token, allow_address=is_public if guarded else None)
+        client = RegistryClient(
+            settings.url,
+            token=token,
+            allow_address=listed_guard(outbound).rules.allows if guarded else None,
+            allow_url=None if _takes_http(settings) else _is_https,
+            tls=tls_of(outbound, settings).context(),
+        )
     except InvalidURL as problem:
         raise ConfigError(f"custom.registries: url: {problem}") from None
+    except BadTls as problem:
+        raise ConfigError(f"custom.registries: {settings.url}: {problem}") from None
     except ValueError as problem:
-        raise ConfigError(f"custom.registries: {settings.url}: token_env: {problem}") from None
+        raise ConfigError(f"custom.registries: {settings.url}: token: {problem}") from None
     registry = CachedRegistry(
         client,
         verified_only=settings.verified,
@@ -125,6 +147,15 @@ def _cached(settings: RegistrySettings, environ: Mapping[str, str], clock: Clock
 def _listed(settings: RegistrySettings, root: str, services: tuple[ExternalService, ...]) -> tuple[Listed, ...]:
     trusted = _is_trusted(settings)
     wanted = filter_services(services, group=settings.group, artifact=settings.artifact, version=settings.version)
+    if not _takes_http(settings):
+        found = wanted
+        wanted = tuple(each for each in found if _is_https(each.url))
+        if len(wanted) < len(found):
+            logger.warning(
+                "registry %s lists %d instances at plain http, which are not taken (registries[].allow_http)",
+                root,
+                len(found) - len(wanted),
+            )
     return tuple(
         Listed(
             each.url,
@@ -147,6 +178,17 @@ def _address(service: ExternalService) -> str:
 
 def _is_trusted(settings: RegistrySettings) -> bool:
     return is_private(settings.url) if settings.allow_private is None else settings.allow_private
+
+
+def _takes_http(settings: RegistrySettings) -> bool:
+    """Tell whether instances and registries at plain http are taken from a registry."""
+    if settings.allow_http is not None:
+        return settings.allow_http
+    return not _is_https(settings.url) or _is_trusted(settings)
+
+
+def _is_https(url: str) -> bool:
+    return urlsplit(url.strip()).scheme == "https"
 
 
 def is_private(url: str) -> bool:

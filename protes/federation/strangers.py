@@ -8,7 +8,9 @@ from protes.config.instances import Declared
 from protes.federation.found import declared_of, probed_of
 from protes.federation.known import Probed
 from protes.federation.merge import NOTHING_DECLARED, key_of
-from protes.tes.addresses import AddressGuard, AllowAddress, Resolver
+from protes.outbound.addresses import NotAllowed
+from protes.outbound.guard import Guard
+from protes.outbound.tls import Tls
 from protes.tes.errors import BadAnswer, ConnectionLost, DownstreamError, TimedOut, Unreachable
 from protes.tes.probe import probe
 from protes.tes.timeouts import Timeouts
@@ -67,29 +69,36 @@ class Entry:
 class Strangers:
     """Asks them. Safe under threads."""
 
-    def __init__(self, gateway_id: str, clock: Clock, allow_address: AllowAddress, resolver: Resolver) -> None:
-        """Ask only at addresses that `allow_address` allows; `gateway_id` is ours."""
+    def __init__(self, gateway_id: str, clock: Clock, guard: Guard, tls: Tls) -> None:
+        """Ask only what the guard allows, checked as `tls` says; `gateway_id` is ours.
+
+        Raises:
+            BadTls: a file that `tls` names cannot be used.
+        """
         self._gateway_id = gateway_id
         self._clock = clock
-        self._allow_address = allow_address
-        self._resolver = resolver
-        self._guard = AddressGuard(allow_address, resolver)
+        self._guard = guard
+        self._tls = tls.check()
 
     def instance(self, url: str, until: float) -> Probed | Unusable:
         """Look for a TES instance at a URL until a monotonic time."""
         left = self._left(until)
         try:
+            self._guard.check(url)
             with Transport(
                 url,
                 timeouts=Timeouts(min(_CONNECT_SECONDS, left), left, left, left),
                 max_body_bytes=_MOST_BYTES,
                 pool_size=1,
                 clock=self._clock,
-                allow_address=self._allow_address,
-                resolver=self._resolver,
+                tls=self._tls,
+                allow_address=self._guard.rules.allows,
+                resolver=self._guard.resolver,
                 until=until,
             ) as transport:
                 found = probe(transport)
+        except NotAllowed as refusal:
+            return Unusable("unreachable", str(refusal))
         except DownstreamError as error:
             return Unusable(_CODES.get(type(error), "failing"), error.text)
         if found.gateway_id == self._gateway_id:
@@ -109,14 +118,19 @@ class Strangers:
             max_entries=_MOST_ENTRIES,
         )
         try:
+            self._guard.check(url)
             with RegistryClient(
                 url,
                 limits=limits,
-                allow_address=self._allow_address,
-                resolver=lambda host, port: self._guard.look_up(host, port, left),
+                allow_address=self._guard.rules.allows,
+                allow_url=self._guard.follower(url),
+                tls=self._tls.context(),
+                resolver=lambda host, port: self._guard.addresses.look_up(host, port, left),
                 clock=self._clock.monotonic,
             ) as client:
                 services = client.services().services
+        except NotAllowed as refusal:
+            return Unusable("registry", f"the registry cannot be asked: {refusal}")
         except RegistryError as error:
             return Unusable("registry", f"the registry cannot be asked: {error.reason}")
         wanted: dict[str, Entry] = {}

@@ -23,8 +23,11 @@ _DATA = "@"
 """Stands for whatever is data rather than program: paths, files, values."""
 
 
-def signature_of(task: TaskView) -> str:
+def signature_of(task: TaskView, audience: str = "") -> str:
     """Return the kind of task that run times are learned for: images, programs and cores, hashed.
+
+    Kinds of different audiences (`TaskRecord.audience`) are apart: a figure would tell that somebody else runs such
+    tasks. Those that everybody sees are everybody's.
 
     Images count without registry default, tag and digest, so that a new version starts with what is known of the old
     one. Of commands the programs, their words and options count; paths, files, numbers and hashes do not. Where that
@@ -41,6 +44,8 @@ def signature_of(task: TaskView) -> str:
         parts.append("name " + _plain(task.name[:_MOST_CHARACTERS].partition("(")[0].strip()))
     cores = task.resources.cpu_cores
     parts.append("cores " + ("-" if cores is None else f"{cores:g}"))
+    if audience:
+        parts.append("audience " + audience)
     return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARACTERS]
 
 

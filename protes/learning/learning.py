@@ -88,7 +88,7 @@ class Learning:
         self._kept: dict[tuple[object, ...], _Kept] = {}
         self._keep = timedelta(seconds=_KEPT_HALF_LIVES * settings.half_life_seconds)
         self._bucket: tuple[TaskView, str] | None = None
-        self._signature: tuple[TaskView, str] | None = None
+        self._signature: tuple[TaskView, str, str] | None = None
 
     def fold(self) -> int:
         """Learn of tasks that have finished since the last time, at most 500; return how many.
@@ -143,13 +143,16 @@ class Learning:
         self._kept[key] = _Kept(shard, crowding, self._now + self._keep, figures)
         return figures
 
-    def runtime(self, task: TaskView) -> Learned | None:
-        """Return how long tasks of this kind run at reference speed 1, seconds; None where too little is known."""
-        return self._current().runtime(self._signature_of(task), self._now)
+    def runtime(self, task: TaskView, audience: str = "") -> Learned | None:
+        """Return how long tasks of this kind run at reference speed 1, seconds; None where too little is known.
 
-    def output_bytes(self, task: TaskView) -> int | None:
-        """Return how much tasks of this kind put out in all; None where too little is known."""
-        return self._current().output_bytes(self._signature_of(task), self._now)
+        Only tasks that are shown to the same audience count.
+        """
+        return self._current().runtime(self._signature_of(task, audience), self._now)
+
+    def output_bytes(self, task: TaskView, audience: str = "") -> int | None:
+        """Return how much tasks of this kind put out in all, as `runtime` does; None where too little is known."""
+        return self._current().output_bytes(self._signature_of(task, audience), self._now)
 
     def _reckon(
         self,
@@ -180,12 +183,12 @@ class Learning:
             last = self._bucket = (task, bucket_of(task))
         return last[1]
 
-    def _signature_of(self, task: TaskView) -> str:
+    def _signature_of(self, task: TaskView, audience: str) -> str:
         """The task's kind, reckoned once for all that is asked about it in a row."""
         last = self._signature
-        if last is None or last[0] is not task:
-            last = self._signature = (task, signature_of(task))
-        return last[1]
+        if last is None or last[0] is not task or last[1] != audience:
+            last = self._signature = (task, audience, signature_of(task, audience))
+        return last[2]
 
     def _current(self) -> Model:
         """Return the model, at most a few seconds old; while one thread reads, the others go on with what there is."""

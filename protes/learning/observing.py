@@ -21,6 +21,8 @@ from protes.tes.states import State
 
 WAIT_SECONDS, QUEUED = "protes.wait_seconds", "protes.queued"
 """What `Attempt.metadata` says of the wait predicted when it was sent, and of how many of our tasks waited there."""
+RUN_SECONDS, RUN_COST = "protes.run_seconds", "protes.run_cost"
+"""And of the run time predicted, and the part of the cost that grows with it, where both are known."""
 
 _SLACK_SECONDS, _SLACK_SHARE = 5.0, 0.02
 """By so much a clock of an instance may tell more than passed here; beyond it, its times mean something else."""
@@ -32,13 +34,13 @@ def observations(record: TaskRecord) -> Iterator[Observation]:
     task = _view(record)
     if task is None or record.finished_at is None:
         return
-    signature, bucket = signature_of(task), bucket_of(task)
+    signature, bucket = signature_of(task, record.audience), bucket_of(task)
     for place, attempt in enumerate(record.attempts):
         if attempt.phase is not Phase.FINISHED or attempt.instance_task_id is None:
             continue
         last = place == len(record.attempts) - 1
         ended_at = attempt.ended_at or (record.finished_at if last else record.attempts[place + 1].intended_at)
-        run, wait = _times(attempt, max(0.0, (ended_at - attempt.intended_at).total_seconds()))
+        run, wait = times(attempt, max(0.0, (ended_at - attempt.intended_at).total_seconds()))
         yield Observation(
             at=ended_at,
             instance_url=attempt.instance_url,
@@ -87,7 +89,7 @@ def _outcome(record: TaskRecord, attempt: Attempt) -> Outcome:
     return "executor_error" if any(codes) else "system_error"
 
 
-def _times(attempt: Attempt, total: float) -> tuple[float | None, float | None]:
+def times(attempt: Attempt, total: float) -> tuple[float | None, float | None]:
     """Return run time and wait, seconds; `total` is how long the attempt took as we saw it.
 
     Without the executors' times the run is as long as the task by the instance's clock, staging included; without any

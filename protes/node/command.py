@@ -10,8 +10,6 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from protes.api.guard import LOOPBACK_NAMES
-from protes.http_server import PortTaken
-from protes.node.serve import run_node
 from protes.node.settings import NodeSettings
 
 _OK, _USAGE = 0, 2
@@ -48,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve a node until it is told to stop; return the exit code, 2 where the options cannot be carried out."""
+    # Here: the options are read for every command of protes, most of which need no web server.
+    from protes.http_server import PortTaken
+    from protes.node.serve import run_node
+
     try:
         settings = _settings(args)
         if settings.token is None and not args.open and not _is_loopback(args.host):

@@ -14,7 +14,7 @@ from typing import Any
 from protes.clock import Clock
 from protes.offers import ivoa, sets
 from protes.offers.durations import write_instant
-from protes.offers.errors import Expired, Foreign, IllegalTransition, Unknown
+from protes.offers.errors import Expired, IllegalTransition, Unknown
 from protes.offers.messages import LIMIT, NOT_AVAILABLE, NOT_SUPPORTED, Message, indicative, message
 from protes.offers.phases import Phase, phase_of
 from protes.offers.request import ExecutionRequest
@@ -107,8 +107,7 @@ class Broker:
         """Return an offer set and its sessions.
 
         Raises:
-            Unknown: there is none.
-            Foreign: it is somebody else's.
+            Unknown: there is none of this caller's.
             Expired: its time is over and none of it was accepted.
             StoreError: the store cannot be read.
         """
@@ -135,7 +134,7 @@ class Broker:
         Raises:
             IllegalTransition: it cannot go there, or not any more.
             ChainError: a step of the chain failed that may not be skipped.
-            Unknown, Foreign, StoreError: as for `session`.
+            Unknown, StoreError: as for `session`.
         """
         move = {Phase.ACCEPTED: self._accept, Phase.REJECTED: self._reject, Phase.CANCELLED: self._cancel}.get(wanted)
         if move is None:
@@ -207,10 +206,9 @@ class Broker:
     def _own(self, uuid: str, owner: str) -> tuple[OfferSet, int]:
         found = sets.split(uuid)
         offer_set = sets.load(self._records, found[0], self._clock.now()) if found else None
-        if found is None or offer_set is None:
+        # Somebody else's is as good as none.
+        if found is None or offer_set is None or offer_set.owner != owner:
             raise Unknown
-        if offer_set.owner != owner:
-            raise Foreign
         return offer_set, found[1]
 
     def _task(self, offer_set: OfferSet) -> TaskRecord | None:

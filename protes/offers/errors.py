@@ -13,11 +13,7 @@ class InvalidRequest(Exception):
 
 
 class Unknown(Exception):
-    """There is no such offer set or session."""
-
-
-class Foreign(Exception):
-    """It is somebody else's."""
+    """There is no such offer set or session of this caller's."""
 
 
 class Expired(Exception):

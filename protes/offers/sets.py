@@ -15,6 +15,7 @@ from uuid import UUID
 
 from protes.clock import parse_rfc3339, rfc3339
 from protes.offers.messages import Message
+from protes.store.audiences import of_user
 from protes.store.protocols import Records
 from protes.store.records import TaskRecord
 
@@ -129,6 +130,7 @@ def _to_json(offer_set: OfferSet) -> dict[str, Any]:
         "task": {
             "id": task.id,
             "owner": task.owner,
+            "audience": task.audience,
             "document": task.document,
             "name": task.name,
             "tags": list(task.tags),
@@ -155,6 +157,7 @@ def _from_json(value: Mapping[str, Any], set_id: str) -> OfferSet:
         task=TaskRecord(
             id=task["id"],
             owner=task["owner"],
+            audience=task.get("audience", of_user(task["owner"])),
             created_at=created,
             document=task["document"],
             name=task["name"],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from middleware import Candidate, Feature, Limits, Prices, Reported
+from protes.config.credentials import OF_CALLERS
 from protes.config.instances import InstanceSettings
 from protes.federation.known import KnownInstance, Probed
 from protes.learning.learning import InstanceFigures
@@ -11,6 +12,8 @@ from protes.tes.dialects.base import Dialect
 from protes.tes.dialects.table import dialect_named
 
 _MOST_KEPT = 20_000
+_EXCHANGED = frozenset({"bearer"})
+"""Kinds of tokens that can be exchanged for others (RFC 8693)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def _candidate(instance: KnownInstance, kept: _Kept, learned: InstanceFigures, r
 
 def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
     said, own = instance.limits, dialect.limits
+    kind = instance.settings.credentials.type
     # What service-info names as storage is unreliable (STANDARDS.md 2), but nobody copies drs:// from an example.
     takes_drs = any(each.lower().startswith("drs:") for each in instance.storage)
     inputs = _lower(said.input_schemes) or own.input_schemes
@@ -94,8 +98,8 @@ def _limits(instance: KnownInstance, dialect: Dialect) -> Limits:
         max_document_bytes=own.max_document_bytes,
         max_runtime_seconds=said.max_runtime_seconds or own.max_runtime_seconds,
         path_root=own.path_root,
-        token_kinds=_lower(said.token_kinds),
-        needs_token=instance.settings.credentials.type == "pass_through",
+        token_kinds=_lower(said.token_kinds) or (_EXCHANGED if kind == "token_exchange" else None),
+        needs_token=kind in OF_CALLERS,
         unsupported=cast("frozenset[Feature]", own.unsupported),
         own_paths=own.own_paths,
         own_paths_rule=own.own_paths_rule,

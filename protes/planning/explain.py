@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from middleware import Reason, TraceEntry
-from protes.learning.observing import QUEUED, WAIT_SECONDS
+from middleware import Estimate, Reason, TraceEntry
+from protes.learning.observing import QUEUED, RUN_COST, RUN_SECONDS, WAIT_SECONDS
 from protes.planning import offer_documents
 from protes.planning.offer_documents import money, seconds
 from protes.store.records import TaskRecord
@@ -45,6 +45,7 @@ def metadata(record: TaskRecord, plan: "Plan", chosen: "PlannedOffer", currency:
     if wait is not None and offer.estimate.bases.get("queue_seconds") in _OWN_BASES:
         # Learning compares it with the wait that comes (protes.learning.observing).
         texts[WAIT_SECONDS], texts[QUEUED] = seconds(wait), str(instance.queued)
+    texts |= _run(offer.estimate, currency)
     places = offer_documents.replicas(plan.task, plan.context, offer.estimate)
     if places:
         texts["protes.replicas"] = "; ".join(f"{each['input']} {each['url']}" for each in places)
@@ -52,6 +53,14 @@ def metadata(record: TaskRecord, plan: "Plan", chosen: "PlannedOffer", currency:
     if prices is not None and prices.vm_hour_usd is not None:
         texts["vm_price_per_hour_usd"] = str(prices.vm_hour_usd)
     return {name: text[:_LONGEST_TEXT] for name, text in texts.items() if text}
+
+
+def _run(estimate: Estimate, currency: str) -> dict[str, str]:
+    """What the run alone takes and costs, to be compared with what it took (protes.metrics.tasks)."""
+    if estimate.run_ms is None or estimate.compute_micro is None:
+        return {}
+    cost = money(estimate.compute_micro + (estimate.disk_micro or 0))
+    return {RUN_SECONDS: seconds(estimate.run_ms), RUN_COST: f"{cost} {currency}"}
 
 
 def _shown_as(name: str) -> str:

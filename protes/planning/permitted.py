@@ -8,6 +8,7 @@ from protes.config.planning import StepSettings
 from protes.config.settings import Settings
 from protes.federation.known import KnownInstance
 from protes.federation.naming import is_named
+from protes.planning.consent import Consent
 
 _ACCESS = ("access", "middleware.access:create")
 _NO_TASK = TaskView(id="", executors=())
@@ -19,8 +20,9 @@ def permitted(
     groups: frozenset[str],
     instances: Iterable[KnownInstance],
     profile: str | None = None,
+    consent: Consent | None = None,
 ) -> frozenset[str]:
-    """Return the ids of the instances that `access` would not deny to a caller's tasks.
+    """Return the ids of the instances that neither `access` nor the caller denies to the caller's tasks.
 
     A rule that asks for tags fits no caller here, as there is no task that could have them.
 
@@ -30,6 +32,7 @@ def permitted(
         groups: the caller's groups.
         instances: the instances in question.
         profile: name of the profile under which the caller asks, None for none.
+        consent: what the caller allows, None for everything.
     """
     preset = settings.profiles.get(profile) if profile is not None else None
     steps = preset.chain if preset is not None and preset.chain is not None else settings.chain
@@ -39,6 +42,8 @@ def permitted(
 
     def may_use(instance: KnownInstance) -> bool:
         if listed is not None and not is_named(instance, listed):
+            return False
+        if consent is not None and not consent.allows(instance):
             return False
         candidate = Candidate(id=instance.id, url=instance.base_url or instance.key)
         return all(judge(candidate) is None for judge in judges)

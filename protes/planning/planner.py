@@ -28,6 +28,7 @@ from protes.learning.learning import Learning
 from protes.planning import convert, explain, surroundings
 from protes.planning.affinity import Affinities
 from protes.planning.candidates import Candidates
+from protes.planning.consent import Consents
 from protes.planning.standing import standing_of
 from protes.sources.sources import Sources
 from protes.store.protocols import Records
@@ -111,25 +112,29 @@ class Planner:
         self._learning = learning
         self._records = records
         self._clock = clock
+        self.consents = Consents(records, clock)
         self._affinities = Affinities(settings.planning, records, clock)
         self._network = surroundings.network(settings.network, settings.currency)
         self._shown = Candidates()
         self._turns = count()
 
-    def plan(self, record: TaskRecord, *, ask: bool = True) -> Plan:
+    def plan(self, record: TaskRecord, *, ask: bool = True, arriving: bool = False) -> Plan:
         """Rank the instances that may run the task now.
 
         Args:
             record: the task.
             ask: whether data servers and instances may be asked about it, within `sources.wait_seconds`; without, what
                 is known already must do.
+            arriving: whether the task is being submitted, and not waiting.
 
         Raises:
             ChainError: a step of the chain failed that may not be skipped.
         """
         view = self._federation.view()
         task = convert.task_view(record.id, json.loads(record.document))
-        standing = standing_of(record, view, self._brought(record, ask), self._settings.profiles)
+        consent = self.consents.of(record.owner)
+        brought = self._brought(record, ask)
+        standing = standing_of(record, view, brought, self._settings.profiles, consent, arriving=arriving)
         out, asked = standing.reasons, standing.asked
         context = self._context(record, task, ask)
         request = DistributionRequest(
@@ -145,6 +150,15 @@ class Planner:
         )
         reasons = dict(sorted({**out, **distribution.rejected}.items()))
         return Plan(offers, reasons, distribution, view, task, context, standing.complete)
+
+    def is_allowed(self, record: TaskRecord, instance: KnownInstance) -> bool:
+        """Tell whether a task's owner allows an instance at this very moment. Raises StoreError."""
+        consent = self.consents.of(record.owner)
+        return consent is None or consent.allows(instance)
+
+    def look_again(self) -> None:
+        """Have the next plan made from the instances as they are by then."""
+        self._federation.forget_view()
 
     def document_for(self, record: TaskRecord, plan: Plan, chosen: PlannedOffer) -> dict[str, Any]:
         """Return the task as the chain's rewrites want it forwarded to the chosen instance.
@@ -170,7 +184,7 @@ class Planner:
         if not self._federation.view().complete:
             return []
         try:
-            plan = self.plan(record, ask=False)
+            plan = self.plan(record, ask=False, arriving=True)
         except ChainError:
             return []  # logged where it was raised; the task waits for the operator to mend the chain
         if not plan.never_more():
@@ -235,7 +249,7 @@ class Planner:
     def _context(self, record: TaskRecord, task: TaskView, ask: bool) -> Context:
         settings, stored = self._settings, record.preference
         profile = settings.profiles.get(stored.get("profile", ""))
-        facts = self._sources.gather(task) if ask else self._sources.known(task)
+        facts = (self._sources.gather if ask else self._sources.known)(task, record.audience)
         rules = profile.data_rules if profile is not None and profile.data_rules is not None else settings.data_rules
         allowed = profile.instances if profile is not None else None
         return Context(
@@ -246,8 +260,8 @@ class Planner:
             network=self._network,
             data=facts.data,
             zones=facts.zones,
-            runtime=self._learning.runtime(task),
-            output_bytes=self._learning.output_bytes(task),
+            runtime=self._learning.runtime(task, record.audience),
+            output_bytes=self._learning.output_bytes(task, record.audience),
             owner=record.owner,
             groups=frozenset(stored.get("groups", ())),
             token_kinds=frozenset(stored.get("token_kinds", ())),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from middleware import Reason
 from protes.federation.brought import Gathered
 from protes.federation.known import FederationView, KnownInstance
+from protes.planning.consent import Consent
+from protes.planning.consent import reason as not_allowed
 from protes.planning.tried import tried
 from protes.store.records import TaskRecord
 
@@ -26,7 +28,13 @@ class Standing:
 
 
 def standing_of(
-    record: TaskRecord, view: FederationView, brought: Gathered | None, profiles: Mapping[str, object]
+    record: TaskRecord,
+    view: FederationView,
+    brought: Gathered | None,
+    profiles: Mapping[str, object],
+    consent: Consent | None = None,
+    *,
+    arriving: bool = False,
 ) -> Standing:
     """Sort out who is asked.
 
@@ -35,6 +43,8 @@ def standing_of(
         view: the federation.
         brought: the instances that the task brings along and which alone it may go to; None where it brings none.
         profiles: the operator's profiles, by name.
+        consent: where its owner's tasks may go; None: anywhere.
+        arriving: the task is being submitted; what its owner does not allow now is impossible for it.
     """
     if brought is None:
         instances, complete = tuple(each for each in view.instances if each.is_member), view.complete
@@ -46,6 +56,9 @@ def standing_of(
             for url, each in brought.reasons.items()
         }
     reasons |= _not_asked(record, instances, profiles)
+    if consent is not None:
+        why = not_allowed(arriving=arriving)
+        reasons |= {each.id: why for each in instances if not consent.allows(each)}
     return Standing({each.id: each for each in instances if each.id not in reasons}, reasons, complete)
 
 

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,7 +26,9 @@ class _Stream(Generic[Item]):
         self._queue: queue.Queue[Item | _Ended] = queue.Queue(maxsize=len(sources))
         self._stopped = threading.Event()
         for source in sources:
-            threading.Thread(target=self._run, args=(source,), name="protes-sweep", daemon=True).start()
+            # What log lines are about goes along.
+            run, args = copy_context().run, (self._run, source)
+            threading.Thread(target=run, args=args, name="protes-sweep", daemon=True).start()
 
     def take(self) -> Item | _Ended | None:
         """Return what comes next; None where nothing has come for a while."""

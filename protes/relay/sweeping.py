@@ -36,6 +36,7 @@ class Sweeper:
         stuck_after_seconds: float | None = None,
         complete: Complete | None = None,
         interest: Interest | None = None,
+        swept: Callable[[str, float], None] = lambda _url, _seconds: None,
     ) -> None:
         """Sweep with the federation's clients.
 
@@ -52,6 +53,7 @@ class Sweeper:
                 may take it back; None: never.
             complete: asked for the logs of tasks that have ended, before they are stored; must be quick, and not raise.
             interest: which tasks somebody reads.
+            swept: told of an instance all of whose tasks were looked at, and how many seconds that took.
         """
         self._settings = settings
         self._tasks = tasks
@@ -59,6 +61,7 @@ class Sweeper:
         self._clock = clock
         self._finished = finished
         self._interest = interest
+        self._swept = swept
         self._leases = SweepLeases(records, clock)
         self._silences = Silences(records, clock, settings.lost_after_seconds)
         self._looker = Looker(settings, tasks, federation.health, orphans, clock, stuck_after_seconds, complete)
@@ -76,8 +79,11 @@ class Sweeper:
             return False
         shown = self._interest.shown().tasks if self._interest is not None else frozenset()
         sweep = Pass(self._settings, self._tasks, self._federation, self._looker, self._clock, lease, shown, self._save)
+        began = self._clock.monotonic()
         try:
-            return sweep.run()
+            more = sweep.run()
+            self._swept(base_url, self._clock.monotonic() - began)
+            return more
         except SweepLost:
             logger.warning("sweeping %s is left to another worker", base_url)
             return False

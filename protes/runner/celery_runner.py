@@ -45,6 +45,11 @@ class CeleryRunner:
         # When the first job was submitted of those since the last delivery.
         self._unanswered_since: float | None = None
 
+    @property
+    def queued(self) -> int:
+        """How many jobs wait here for a thread; those at the broker are not known."""
+        return self._threads.queued
+
     def register(self, job: str, handler: Handler) -> None:
         """See `Runner.register`."""
         self._check_not_started()

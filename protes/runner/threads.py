@@ -60,6 +60,11 @@ class ThreadRunner:
         self._running: set[_Call] = set()
         self._again: set[_Call] = set()
 
+    @property
+    def queued(self) -> int:
+        """How many jobs wait for a thread."""
+        return len(self._queue)
+
     def register(self, job: str, handler: Handler) -> None:
         """See `Runner.register`."""
         self._check_not_started()

@@ -13,8 +13,8 @@ from typing import Any
 
 from middleware import Permission
 from protes.clock import Clock
+from protes.outbound.web import Silent, Trusted, Web
 from protes.sources.signing import BlobSigner
-from protes.sources.web import Silent, Web
 from protes.tes.redaction import redact
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class BlobLogs:
         return _decoded(data)
 
     def _size(self, signer: BlobSigner, url: str, until: float) -> int:
-        answer = self._web.request("HEAD", _readable(signer, url), until=until, trusted=signer.origin)
+        answer = self._web.request("HEAD", _readable(signer, url), until=until, trusted=Trusted(signer.origin))
         text = answer.headers.get("content-length", "")
         if answer.status != 200 or not (text.isascii() and text.isdigit() and len(text) < 19):
             raise Silent(f"answered {answer.status} to HEAD")
@@ -124,7 +124,7 @@ class BlobLogs:
             _readable(signer, url),
             until=until,
             headers={"Range": f"bytes={size - wanted}-{size - 1}"},
-            trusted=signer.origin,
+            trusted=Trusted(signer.origin),
             most_bytes=wanted,
         )
         if answer.status not in (200, 206) or len(answer.body) != wanted:

@@ -10,8 +10,12 @@ from urllib.parse import quote
 
 from middleware import DataObject, Replica
 from protes.clock import Clock
-from protes.config.loading import ConfigError
+from protes.config.loading import ConfigError, read_token
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import DrsServerSettings
+from protes.outbound.tls import tls_of
+from protes.outbound.web import Silent, Trusted, Web, WebAnswer, origin_of
+from protes.secrets import Secrets
 from protes.sources.cache import Cache
 from protes.sources.drs_objects import (
     access_id_of,
@@ -25,7 +29,6 @@ from protes.sources.drs_objects import (
 )
 from protes.sources.drs_uris import DrsUri, parse
 from protes.sources.locations import Locations
-from protes.sources.web import Silent, Web, WebAnswer, origin_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +45,13 @@ class _Place:
     Attributes:
         url: URL of the object.
         token: bearer token for its server, or None.
-        trusted: origin of a server that the operator has named, or None.
+        trusted: server that the operator has named, or None.
         zone: zone of replicas that name none.
     """
 
     url: str
     token: str | None = field(repr=False)
-    trusted: str | None
+    trusted: Trusted | None
     zone: str | None
 
 
@@ -56,7 +59,7 @@ class _Place:
 class _Server:
     base: str
     token: str | None = field(repr=False)
-    origin: str | None
+    trusted: Trusted | None
     zone: str | None
 
 
@@ -71,14 +74,16 @@ class DrsClient:
         locations: Locations,
         clock: Clock,
         environ: Mapping[str, str],
+        outbound: OutboundSettings | None = None,
     ) -> None:
         """Know the operator's servers.
 
         Raises:
-            ConfigError: a token is not in the environment, or a URL is none.
+            ConfigError: a token is not in the environment, a URL is none, or a CA bundle.
         """
         self._clock = clock
-        self._servers = {each.match: _server(each, environ) for each in servers}
+        secrets, outbound = Secrets(environ), outbound or OutboundSettings()
+        self._servers = {each.match: _server(each, secrets, outbound) for each in servers}
         self._hosts = {match.lower(): server for match, server in self._servers.items()}
         self._resolver_url = resolver_url.rstrip("/") if resolver_url else None
         self._web = web
@@ -176,7 +181,7 @@ class DrsClient:
         if own is None and not parsed.compact:
             own = self._hosts.get(parsed.authority.lower())
         if own is not None:
-            return _Place(f"{own.base}/objects/{quote(parsed.object_id, safe='')}", own.token, own.origin, own.zone)
+            return _Place(f"{own.base}/objects/{quote(parsed.object_id, safe='')}", own.token, own.trusted, own.zone)
         if not parsed.compact:
             base = f"https://{parsed.authority.lower()}{_API}"
             return _Place(f"{base}/objects/{quote(parsed.object_id, safe='')}", None, None, None)
@@ -191,7 +196,7 @@ class DrsClient:
             return None
         provider, _, name = uri.authority.rpartition("/")
         prefix = quote(name, safe="")
-        trusted = origin_of(self._resolver_url)
+        trusted = Trusted(origin_of(self._resolver_url))
         try:
             named = f"{self._resolver_url}/restApi/namespaces/search/findByPrefix?prefix={prefix}"
             found = _checked(self._web.request("GET", named, until=until, trusted=trusted)).json()
@@ -224,16 +229,16 @@ class DrsClient:
             yield replace(found, url=uri, access_id=access_id)
 
 
-def _server(settings: DrsServerSettings, environ: Mapping[str, str]) -> _Server:
-    token = environ.get(settings.token_env) if settings.token_env else None
-    if settings.token_env and not token:
-        raise ConfigError(f"custom.sources.drs_servers: the environment variable {settings.token_env} is not set")
+def _server(settings: DrsServerSettings, secrets: Secrets, outbound: OutboundSettings) -> _Server:
+    where = f"custom.sources.drs_servers: {settings.match}"
+    found = read_token(settings.token, settings.token_env, secrets, where)
+    token = found.get_secret_value() if found is not None else None
     base = (settings.url or f"https://{settings.match}{_API}").rstrip("/")
     try:
-        origin = origin_of(base)
+        trusted = Trusted(origin_of(base), tls_of(outbound, settings).check())
     except ValueError as problem:
-        raise ConfigError(f"custom.sources.drs_servers: {settings.match}: url: {problem}") from None
-    return _Server(base, token, origin if settings.url else None, settings.zone)
+        raise ConfigError(f"{where}: url: {problem}") from None
+    return _Server(base, token, trusted if settings.url or settings.ca_file else None, settings.zone)
 
 
 def _checked(answer: WebAnswer) -> WebAnswer:

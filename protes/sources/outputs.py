@@ -1,6 +1,7 @@
 """Where the outputs of tasks went, and which instance made them, so that the next step can run beside its inputs."""
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,11 @@ class Made:
 
 
 class Outputs:
-    """Remembers outputs in the store, by a hash of their URL: URLs may hold secrets."""
+    """Remembers outputs in the store, by a hash of their URL: URLs may hold secrets.
+
+    Each audience (`TaskRecord.audience`) has its own: nobody learns what others have made, or where, and nobody can
+    write down for others that something is where it is not.
+    """
 
     def __init__(self, records: Records, clock: Clock, keep_seconds: float) -> None:
         """Remember each for so long."""
@@ -50,28 +55,32 @@ class Outputs:
             maker = record.attempts[-1].instance_url
             for url, size, directory in _outputs(record):
                 value = {"instance": maker, "size": size, "directory": directory}
-                self._records.put(OUTPUT_KIND, _key(url), value, now, expires_at=now + self._keep)
+                self._records.put(OUTPUT_KIND, _key(url, record.audience), value, now, expires_at=now + self._keep)
 
-    def find(self, url: str) -> Made | None:
-        """Return what is known of a URL, or of a directory that it is in; the nearest one."""
-        return self.find_all([url]).get(url)
+    def find(self, url: str, audience: str = "") -> Made | None:
+        """Return what tasks of an audience made known of a URL, or of a directory that it is in; the nearest one."""
+        return self.find_all([url], audience).get(url)
 
-    def find_all(self, urls: Iterable[str]) -> dict[str, Made]:
+    def find_all(self, urls: Iterable[str], audience: str = "") -> dict[str, Made]:
         """Do so for many; the folders that they share are looked up once."""
         now = self._clock.now()
         stored = lru_cache(maxsize=None)(lambda key: self._records.get(OUTPUT_KIND, key, now))
         found: dict[str, Made] = {}
         for url in urls:
             for depth, place in enumerate(_above(url)):
-                value = known.value if (known := stored(_key(place))) is not None else None
+                value = known.value if (known := stored(_key(place, audience))) is not None else None
                 if value is not None and (depth == 0 or value["directory"]):
                     found[url] = Made(value["instance"], value["size"] if depth == 0 else None)
                     break
         return found
 
 
-def _key(url: str) -> str:
-    return hashlib.sha256(folded(url).rstrip("/").encode(errors="replace")).hexdigest()[:40]
+def _key(url: str, audience: str) -> str:
+    place = folded(url).rstrip("/").encode(errors="replace")
+    if not audience:
+        return hashlib.sha256(place).hexdigest()[:40]
+    # Keyed, so that no URL, whatever a client writes as one, is found under another audience.
+    return hmac.digest(audience.encode(), place, "sha256").hex()[:40]
 
 
 def _above(url: str) -> Iterator[str]:

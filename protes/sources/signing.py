@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from middleware import Permission
 from protes.clock import Clock
-from protes.config.instances import Credentials
+from protes.config.credentials import Credentials
 from protes.config.loading import ConfigError, read_secret
 from protes.config.planning import SignerSettings
-from protes.sources.web import origin_of
+from protes.outbound.web import origin_of
 
 SERVICE_VERSION = "2020-12-06"
 
@@ -115,7 +115,7 @@ class BlobSigner:
 
 
 def _key(settings: SignerSettings, environ: Mapping[str, str], where: str) -> SecretStr:
-    source = Credentials(type="bearer", secret_env=settings.key_env, secret_file=settings.key_file)
+    source = Credentials(type="bearer", secret=settings.key, secret_env=settings.key_env, secret_file=settings.key_file)
     key = read_secret(source, environ, where)
     try:
         usable = key is not None and bool(base64.b64decode(key.get_secret_value(), validate=True))

@@ -2,7 +2,7 @@
 
 import re
 
-from protes.sources.web import Silent, Web, WebAnswer
+from protes.outbound.web import Silent, Web, WebAnswer
 
 _NO_HEAD = frozenset({400, 403, 404, 405, 501})
 _RANGE = re.compile(r"bytes 0-0/([0-9]{1,18})")

@@ -13,7 +13,12 @@ from typing import Any, Protocol
 from middleware import DataObject, Replica, Reported, TaskView
 from middleware.needs import scheme_of
 from protes.clock import Clock
+from protes.config.loading import ConfigError
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import LocationSettings, SourceSettings
+from protes.outbound.guard import guard_of
+from protes.outbound.tls import BadTls, tls_of
+from protes.outbound.web import Silent, Web
 from protes.sources.asking import Asker
 from protes.sources.blob_logs import DIALECT as LOGS_ARE_BLOBS
 from protes.sources.blob_logs import BlobLogs, LogSigner
@@ -25,7 +30,6 @@ from protes.sources.outputs import Made, Outputs
 from protes.sources.signing import BlobSigner
 from protes.sources.sizes import http_size
 from protes.sources.task_info import InstanceCaller, TaskInfo, question
-from protes.sources.web import Silent, Web
 from protes.store.protocols import Records, StoreError
 from protes.store.records import Attempt, TaskRecord
 
@@ -75,18 +79,20 @@ class Sources:
         clock: Clock,
         environ: Mapping[str, str],
         instances: InstanceCaller,
+        outbound: OutboundSettings | None = None,
     ) -> None:
         """Ask nothing yet.
 
         Raises:
-            ConfigError: a token or a key is not where it should be, or a URL is none.
+            ConfigError: a token or a key is not where it should be, a URL is none, or a CA bundle.
         """
+        outbound = outbound or OutboundSettings()
         self._settings = settings
         self._clock = clock
         self._locations = Locations(locations)
-        self._web = Web(clock, settings.allow_private)
+        self._web = _web(clock, settings, outbound)
         resolver = settings.drs_resolver if settings.drs else None
-        self._drs = DrsClient(settings.drs_servers, resolver, self._web, self._locations, clock, environ)
+        self._drs = DrsClient(settings.drs_servers, resolver, self._web, self._locations, clock, environ, outbound)
         keep, entries = settings.keep_seconds, settings.keep_entries
         self._objects: Cache[DataObject] = Cache(clock, entries, keep, min(_NOTHING_SECONDS, keep))
         self._outputs = Outputs(records, clock, settings.outputs_keep_seconds)
@@ -98,16 +104,16 @@ class Sources:
         logs = [LogSigner(self.signers[each.name], frozenset(each.logs_of)) for each in settings.signers]
         self._blob_logs = BlobLogs(logs, self._web, clock, settings.wait_seconds)
 
-    def known(self, task: TaskView) -> Facts:
-        """Return what is known already; nobody is asked."""
-        return self._facts(task, {})
+    def known(self, task: TaskView, audience: str = "") -> Facts:
+        """Return what is known already; nobody is asked. Outputs are those of tasks shown to the same audience."""
+        return self._facts(task, audience, {})
 
-    def gather(self, task: TaskView) -> Facts:
+    def gather(self, task: TaskView, audience: str = "") -> Facts:
         """Ask what is not known yet, at most `sources.wait_seconds` long, and return all there is then."""
         urls = [url for url in _input_urls(task) if not self._objects.known(url)[0]]
         questions = {url: ask for url in urls if (ask := self._question(url)) is not None}
         answers = self._asker.ask(questions, self._settings.wait_seconds, _server_of) if questions else {}
-        return self._facts(task, answers)
+        return self._facts(task, audience, answers)
 
     def reported(
         self, instances: Sequence[AskedInstance], task: TaskView, runtime_seconds: float | None, ask: bool
@@ -171,10 +177,10 @@ class Sources:
     def _asking(self, base: str, body: str) -> Callable[[], Reported | None]:
         return lambda: self._task_info.ask(base, body, self._settings.wait_seconds)
 
-    def _facts(self, task: TaskView, answers: Mapping[str, DataObject | None]) -> Facts:
+    def _facts(self, task: TaskView, audience: str, answers: Mapping[str, DataObject | None]) -> Facts:
         data: dict[str, DataObject] = {}
         urls = _input_urls(task)
-        made = self._outputs.find_all(urls)
+        made = self._outputs.find_all(urls, audience)
         for url in urls:
             found = self._described(url, answers.get(url) or self._objects.known(url)[1], made.get(url))
             if found is not None:
@@ -228,6 +234,13 @@ class Sources:
 
     def _until(self) -> float:
         return self._clock.monotonic() + self._settings.wait_seconds
+
+
+def _web(clock: Clock, settings: SourceSettings, outbound: OutboundSettings) -> Web:
+    try:
+        return Web(clock, guard_of(outbound, allow_private=settings.allow_private), tls_of(outbound))
+    except BadTls as problem:
+        raise ConfigError(f"custom.outbound.ca_file: {problem}") from None
 
 
 def _server_of(url: str) -> str:

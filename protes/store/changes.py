@@ -48,7 +48,7 @@ def _logged(record: TaskRecord, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _in_state(record: TaskRecord, state: State, now: datetime) -> TaskRecord:
-    """Move to `state` if the table allows it, keeping `last_steady` and `finished_at` right."""
+    """Move to `state` if the table allows it, keeping what follows from it right; the move is news."""
     if not may_follow(record.state, state):
         return record
     return replace(
@@ -56,6 +56,9 @@ def _in_state(record: TaskRecord, state: State, now: datetime) -> TaskRecord:
         state=state,
         last_steady=state if state in STEADY else record.last_steady,
         finished_at=now if state.finished else record.finished_at,
+        moves=record.moves + 1,
+        news=record.moves + 1,
+        state_at=now,
     )
 
 

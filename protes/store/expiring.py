@@ -28,6 +28,7 @@ class Expiry:
         keep_finished_seconds: float | None,
         kinds: Sequence[str] = (),
         done_with: Callable[[datetime], datetime] = lambda moment: moment,
+        removing: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         """Remove from `tasks` and `records`.
 
@@ -38,6 +39,7 @@ class Expiry:
             keep_finished_seconds: how long a task is kept after its end; None: for ever.
             kinds: kinds of records that are kept under the id of a task, and go with it.
             done_with: returns its argument, or an earlier moment where tasks that ended since are still needed.
+            removing: is told of tasks before they are removed; may raise StoreError, and they stay.
         """
         self._tasks = tasks
         self._records = records
@@ -45,6 +47,7 @@ class Expiry:
         self._keep = None if keep_finished_seconds is None else timedelta(seconds=keep_finished_seconds)
         self._kinds = tuple(kinds)
         self._done_with = done_with
+        self._removing = removing
 
     def expire_records(self) -> int:
         """Remove values that have expired; return how many. Raises StoreError."""
@@ -73,6 +76,7 @@ class Expiry:
             # The tasks last: as long as they are there, an interrupted removal is taken up again.
             for kind in self._kinds:
                 self._records.delete_many(kind, ids)
+            self._removing(ids)
             self._tasks.delete_many(ids)
         return len(ids)
 

@@ -10,7 +10,7 @@ from protes.store.mongo import MongoDatabase, MongoRecords, MongoTaskStore
 from protes.store.protocols import Records, TaskStore
 from protes.store.sqlite import Database, SQLiteRecords, SQLiteTaskStore
 
-_FILE = "protes.db"
+FILE = "protes.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,6 @@ def create_stores(url: str) -> Stores:
         mongo = MongoDatabase(url)
         mongo.open()
         return Stores(MongoTaskStore(mongo), MongoRecords(mongo), mongo.close)
-    database = Database(Path(url) / _FILE)
+    database = Database(Path(url) / FILE)
     database.open()
     return Stores(SQLiteTaskStore(database), SQLiteRecords(database), database.close)

@@ -47,6 +47,30 @@ class TaskIds:
         return _digits(stamp, _TIME_DIGITS + _COUNT_DIGITS) + _digits(chance, _RANDOM_DIGITS)
 
 
+def first_id(moment: datetime) -> str:
+    """Return what is less than the id of every task made at `moment` or later, and greater than those of earlier ones.
+
+    Raises:
+        TypeError: `moment` is naive.
+    """
+    stamp = max(0, (moment - _EPOCH) // _MILLISECOND) * _COUNTS
+    return _digits(stamp, _TIME_DIGITS + _COUNT_DIGITS)
+
+
+def made_at(task_id: str) -> datetime:
+    """Return when an id was made, to the millisecond.
+
+    Raises:
+        ValueError: it is not one of `TaskIds`.
+    """
+    if len(task_id) != _TIME_DIGITS + _COUNT_DIGITS + _RANDOM_DIGITS:
+        raise ValueError("this is not an id of a task")
+    stamp = 0
+    for digit in task_id[:_TIME_DIGITS]:
+        stamp = stamp << 5 | _ALPHABET.index(digit)
+    return _EPOCH + stamp * _MILLISECOND
+
+
 def _digits(number: int, width: int) -> str:
     return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(width)))
 

@@ -5,9 +5,11 @@ copied on their way in and out, as a disk would do.
 """
 
 import copy
+import heapq
 import json
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -41,6 +43,7 @@ class MemoryTaskStore(ApplyingTaskStore):
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskRecord] = {}
         self._ids: list[str] = []
+        self._ids_shown: dict[str, list[str]] = {}
 
     def create(self, record: TaskRecord) -> TaskRecord:
         """See `TaskStore.create`."""
@@ -48,6 +51,7 @@ class MemoryTaskStore(ApplyingTaskStore):
             if record.id not in self._tasks:
                 self._tasks[record.id] = copy.deepcopy(record)
                 insort(self._ids, record.id)
+                insort(self._ids_shown.setdefault(record.audience, []), record.id)
             return copy.deepcopy(self._tasks[record.id])
 
     def versions(self, task_ids: Collection[str]) -> Mapping[str, int]:
@@ -55,19 +59,21 @@ class MemoryTaskStore(ApplyingTaskStore):
         with self._lock:
             return {task_id: self._tasks[task_id].version for task_id in task_ids if task_id in self._tasks}
 
-    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+    def get(self, task_id: str, *, head: bool = False, audiences: Collection[str] | None = None) -> TaskRecord | None:
         """See `TaskStore.get`."""
         with self._lock:
             record = self._tasks.get(task_id)
-            return None if record is None else _copy(record, head)
+            absent = record is None or (audiences is not None and record.audience not in audiences)
+            return None if record is None or absent else _copy(record, head)
 
     def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
         """See `TaskStore.list`."""
         found: list[TaskRecord] = []
         with self._lock:
-            for record in self._descending(query.before):
+            for task_id in self._descending(query):
                 if len(found) >= query.limit:
                     break
+                record = self._tasks[task_id]
                 if _matches(record, query):
                     found.append(_copy(record, query.heads))
         return found
@@ -136,9 +142,14 @@ class MemoryTaskStore(ApplyingTaskStore):
     def delete(self, task_id: str) -> bool:
         """See `TaskStore.delete`."""
         with self._lock:
-            if self._tasks.pop(task_id, None) is None:
+            record = self._tasks.pop(task_id, None)
+            if record is None:
                 return False
+            shown_with = self._ids_shown[record.audience]
             del self._ids[bisect_left(self._ids, task_id)]
+            del shown_with[bisect_left(shown_with, task_id)]
+            if not shown_with:
+                del self._ids_shown[record.audience]
             return True
 
     def delete_many(self, task_ids: Sequence[str]) -> int:
@@ -165,20 +176,59 @@ class MemoryTaskStore(ApplyingTaskStore):
             )
             return [copy.deepcopy(self._tasks[task_id]) for _, task_id in ended[:limit]]
 
-    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+    def unannounced(self, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.unannounced`."""
+        with self._lock:
+            untold = (record for record in map(self._tasks.__getitem__, self._ids) if record.news is not None)
+            return [_copy(record, head=True) for record in islice(untold, limit)]
+
+    def announced(self, moves: Mapping[str, int]) -> None:
+        """See `TaskStore.announced`."""
+        with self._lock:
+            for task_id, move in moves.items():
+                record = self._tasks.get(task_id)
+                if record is not None and record.news == move:
+                    self._tasks[task_id] = replace(record, news=None)
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """See `TaskStore.count`."""
         with self._lock:
-            return sum(
-                (owner is None or record.owner == owner) and not (unfinished and record.finished_at is not None)
+            counted = (
+                record
                 for record in self._tasks.values()
+                if (owner is None or record.owner == owner) and not (unfinished and record.finished_at is not None)
             )
+            return sum(1 for _ in islice(counted, most))
+
+    def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
+        """See `TaskStore.created_since`."""
+        with self._lock:
+            later = (self._ids[place] for place in range(bisect_right(self._ids, after), len(self._ids)))
+            return list(islice((each for each in later if self._tasks[each].owner == owner), limit))
+
+    def live_owners(self, instance_urls: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """See `TaskStore.live_owners`."""
+        found: dict[str, Counter[str]] = {}
+        with self._lock:
+            for record in self._tasks.values():
+                if (attempt := record.live_attempt) is not None and attempt.instance_url in instance_urls:
+                    found.setdefault(attempt.instance_url, Counter())[record.owner] += 1
+        return found
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _descending(self, before: str | None) -> Iterator[TaskRecord]:
-        end = len(self._ids) if before is None else bisect_left(self._ids, before)
-        return (self._tasks[self._ids[place]] for place in reversed(range(end)))
+    def _descending(self, query: TaskQuery) -> Iterator[str]:
+        """Return the ids that a query may find; of the audiences it is for, where it is not for all."""
+        if query.audiences is None:
+            return _before(self._ids, query.before)
+        shown = (_before(self._ids_shown.get(each, ()), query.before) for each in query.audiences)
+        return heapq.merge(*shown, reverse=True)
+
+
+def _before(ids: Sequence[str], before: str | None) -> Iterator[str]:
+    end = len(ids) if before is None else bisect_left(ids, before)
+    return (ids[place] for place in reversed(range(end)))
 
 
 def _copy(record: TaskRecord, head: bool) -> TaskRecord:
@@ -239,6 +289,18 @@ class MemoryRecords:
             version = changes.put_version(stored.version if stored else 0, expected_version)
             self._kinds.setdefault(kind, {})[key] = (text, version, expires_at)
         return version
+
+    def put_many(
+        self,
+        kind: str,
+        values: Mapping[str, Mapping[str, Any]],
+        now: datetime,
+        *,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """See `Records.put_many`."""
+        for key, value in values.items():
+            self.put(kind, key, value, now, expires_at=expires_at)
 
     def delete(self, kind: str, key: str) -> bool:
         """See `Records.delete`."""

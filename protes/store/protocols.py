@@ -54,8 +54,15 @@ class TaskStore(Protocol):
             StoreUnavailable: it is not known to be stored; where the store is reached by network it may be.
         """
 
-    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
-        """Return a task, or None. With `head`, `document`, `attempts` and `system_logs` are left empty (and unread)."""
+    def get(self, task_id: str, *, head: bool = False, audiences: Collection[str] | None = None) -> TaskRecord | None:
+        """Return a task, or None.
+
+        Args:
+            task_id: its id.
+            head: leave `document`, `attempts` and `system_logs` empty (and unread).
+            audiences: only where it is shown under one of these keys, however many; None: whoever may see it. One that
+                is not shown is as good as absent, and read no further than that.
+        """
 
     def create_many(self, records: Sequence[TaskRecord]) -> Sequence[TaskRecord]:
         """Store each as by `create`, in as few durable writes as the store can; return what is stored, in that order.
@@ -156,8 +163,26 @@ class TaskStore(Protocol):
     def finished_since(self, after: tuple[datetime, str] | None, limit: int) -> Sequence[TaskRecord]:
         """Return finished tasks, whole, ascending by (`finished_at`, id), those after that of `after`."""
 
-    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
-        """Return how many tasks there are."""
+    def unannounced(self, limit: int) -> Sequence[TaskRecord]:
+        """Return heads of tasks with `news`: their newest state is not known to be in the event log; in no order."""
+
+    def announced(self, moves: Mapping[str, int]) -> None:
+        """Note that the log has these moves of tasks, by id; a task that has moved on since keeps its `news`.
+
+        It does not raise `version`.
+        """
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
+        """Return how many tasks there are; with `most` no more are counted, and no more work is done, than that."""
+
+    def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
+        """Return ids of an owner's tasks, ascending, after id `after` (see `ids.first_id`), by one indexed query."""
+
+    def live_owners(self, instance_urls: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """Return, by instance and owner, how many tasks have a live attempt there; instances without any are left out.
+
+        Takes as long as it takes to read these tasks: it is for instances whose tasks in flight are limited.
+        """
 
     def close(self) -> None:
         """Close connections; calling it twice is harmless."""
@@ -205,6 +230,16 @@ class Records(Protocol):
 
     def delete(self, kind: str, key: str) -> bool:
         """Remove a value; return whether it was there."""
+
+    def put_many(
+        self,
+        kind: str,
+        values: Mapping[str, Mapping[str, Any]],
+        now: datetime,
+        *,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Write values of a kind by key, whatever is there, in few durable writes; the version of each goes up."""
 
     def delete_many(self, kind: str, keys: Sequence[str]) -> int:
         """Remove values of a kind in one durable write; return how many were there."""

@@ -143,6 +143,7 @@ class TaskRecord:
     Attributes:
         id: `[A-Za-z0-9_-]+`, time-sortable, unguessable.
         owner: subject of the caller; "" is the anonymous one.
+        audience: the one key under which it is shown (see protes.store.audiences); "" is everybody. Fixed at creation.
         created_at: when POST stored it.
         document: the client's task, normalised, as one JSON string; "" in a head (see `TaskStore.get`).
         name: `tesTask.name`, extracted for `name_prefix`.
@@ -159,6 +160,9 @@ class TaskRecord:
         enqueued_until: a job for it is on its way until then, so that it is not enqueued twice.
         lease: who works on it.
         finished_at: when it reached a final state.
+        moves: how many states it has been in, its first one included: one more with each change of `state`.
+        news: the newest of these moves as long as the event log does not have it; None where it has (docs/events.md).
+        state_at: since when it is in its state; None: since its creation, or it is not known.
     """
 
     id: str
@@ -179,6 +183,10 @@ class TaskRecord:
     enqueued_until: datetime | None = None
     lease: Lease | None = None
     finished_at: datetime | None = None
+    audience: str = ""
+    moves: int = 1
+    news: int | None = field(default=1, compare=False)
+    state_at: datetime | None = None
 
     @property
     def live_attempt(self) -> Attempt | None:
@@ -283,6 +291,10 @@ class Followed:
     due: bool = False
 
 
+MOST_AUDIENCES = 32
+"""A page is merged from that many indexes at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskQuery:
     """A page of tasks, newest first.
@@ -296,6 +308,10 @@ class TaskQuery:
         before: continue after the task with this id (page tokens carry it).
         limit: tasks at most.
         heads: leave out documents, attempts and system logs.
+        audiences: only tasks shown under one of these keys, each given once, `MOST_AUDIENCES` at most; None: all.
+
+    Raises:
+        ValueError: there are too many audiences, or one of them twice.
     """
 
     owner: str | None = None
@@ -306,6 +322,13 @@ class TaskQuery:
     before: str | None = None
     limit: int = 256
     heads: bool = False
+    audiences: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would list a task twice, or take too long."""
+        asked = self.audiences or ()
+        if len(asked) > MOST_AUDIENCES or len(set(asked)) < len(asked):
+            raise ValueError(f"a query is for {MOST_AUDIENCES} audiences at most, each of them once")
 
 
 @dataclass(frozen=True, slots=True)

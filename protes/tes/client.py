@@ -25,6 +25,7 @@ from protes.tes.errors import (
 )
 from protes.tes.finding import Absent, CannotTell, Finding, Found
 from protes.tes.listing import ActiveList, Place
+from protes.tes.outgoing import headers_of
 from protes.tes.paging import Query, Walk
 from protes.tes.read import DEFAULT_TAIL_BYTES, SeenTask, masked, read_id
 from protes.tes.states import State
@@ -119,9 +120,8 @@ class InstanceClient:
         """
         check = partial(self._check, deadline_monotonic, deadline)
         check()
-        headers = {"Via": ", ".join(f"1.1 {gateway}" for gateway in via)} if via else {}
         try:
-            answer = self._transport.post("/tasks", document, headers=headers, before_send=check)
+            answer = self._transport.post("/tasks", document, headers=headers_of(via), before_send=check)
         except DownstreamError as error:
             error.ambiguous = error.ambiguous and not self.dialect.created_nothing(error)
             raise

@@ -20,7 +20,10 @@ class TokenOver(NoToken):
 
 
 class TokenSealed(NoToken):
-    """The caller's token that was to be shown is there, and cannot be read for now: this process lacks its key."""
+    """The caller's token that was to be shown, or the one got for it, is not to be had for now; others may have it.
+
+    This process lacks its key, or the token server does not answer.
+    """
 
 
 class Credentials(Protocol):
@@ -130,8 +133,14 @@ class BearerToken(_Unchanging):
         return (self.token.get_secret_value(),)
 
 
+class OfCaller:
+    """Credentials that speak in the name of a task's caller, and say nothing of the instance when they are refused."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class CallerCredentials(_Unchanging):
+class CallerCredentials(OfCaller, _Unchanging):
     """What a task's caller has sent as `Authorization`, passed on as it came.
 
     Attributes:

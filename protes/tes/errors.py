@@ -89,6 +89,8 @@ class Throttled(DownstreamError):
 class Refused(DownstreamError):
     """A 4xx: `status`, and in `detail` what the instance says about it, shortened and redacted.
 
+    Of a token server `oauth_error` is its word for why (RFC 6749, 5.2).
+
     Of a POST it is ambiguous unless the status is one of `NOT_CREATED`.
     """
 
@@ -98,6 +100,7 @@ class Refused(DownstreamError):
         super().__init__(text, instance=instance, ambiguous=ambiguous, retryable=status in _PASSING)
         self.status = status
         self.detail = detail
+        self.oauth_error = ""
 
 
 class ServerFault(DownstreamError):
@@ -148,9 +151,10 @@ class TokenRefused(TokenEnded):
 
 
 class TokenUnreadable(DownstreamError):
-    """The instance wants the token of the task's caller, which this process cannot decrypt.
+    """The instance wants the token of the task's caller, or one that is got for it, which is not to be had for now.
 
-    It speaks of this process and its keys, neither of the caller nor of the instance, and nothing was sent.
+    This process lacks the key that it is encrypted with, the token server does not answer, or the instance has just
+    refused a token that can be renewed. It speaks neither of the caller nor of the instance, and nothing was done.
     """
 
     never_ambiguous = True

@@ -1,13 +1,14 @@
 """Sessions as transports use them: nothing of the environment, no cookies, no redirects, nothing sent twice."""
 
 import logging
+import ssl
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
 
+from protes.outbound.wire import DeadlineAdapter
 from protes.tes.error_mapping import LIBRARY_ERRORS
 from protes.tes.urls import SCHEMES
-from protes.tes.wire import DeadlineAdapter
 
 _log = logging.getLogger(__name__)
 
@@ -23,17 +24,13 @@ class _Session(requests.Session):
         return None
 
 
-def new_session(pool_size: int, verify: bool | str) -> requests.Session:
-    """Return a session that keeps up to `pool_size` idle connections.
-
-    Certificates are checked as `verify` says: against a CA bundle where it names one.
-    """
+def new_session(pool_size: int, tls: ssl.SSLContext) -> requests.Session:
+    """Return a session that keeps up to `pool_size` idle connections; certificates are checked as `tls` says."""
     session = _Session()
     session.trust_env = False
-    session.verify = verify
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in SCHEMES:
-        session.mount(f"{scheme}://", DeadlineAdapter(pool_size))
+        session.mount(f"{scheme}://", DeadlineAdapter(pool_size, tls))
     return session
 
 

@@ -19,8 +19,8 @@ def lifetime_of(document: Mapping[str, object], asked_timestamp: float) -> float
         document: the answer of the token server.
         asked_timestamp: when it was asked, seconds since 1970.
     """
-    ends = (_number(document.get("expires_on")), _number(_claims(document.get("access_token")).get("exp")))
-    said = [_number(document.get("expires_in")), *(None if end is None else end - asked_timestamp for end in ends)]
+    ends = (seconds_of(document.get("expires_on")), seconds_of(_claims(document.get("access_token")).get("exp")))
+    said = [seconds_of(document.get("expires_in")), *(None if end is None else end - asked_timestamp for end in ends)]
     return min((each for each in said if each is not None), default=_UNSAID_SECONDS)
 
 
@@ -29,7 +29,7 @@ def expires_at(token: str) -> float | None:
 
     The signature is not checked: whoever takes the token does that.
     """
-    return _number(_claims(token).get("exp"))
+    return seconds_of(_claims(token).get("exp"))
 
 
 def _claims(token: object) -> Mapping[str, object]:
@@ -44,7 +44,8 @@ def _claims(token: object) -> Mapping[str, object]:
     return claims if isinstance(claims, dict) else {}
 
 
-def _number(value: object) -> float | None:
+def seconds_of(value: object) -> float | None:
+    """Return a number as token servers write them, as a string too; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

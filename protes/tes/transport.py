@@ -20,9 +20,11 @@ from urllib.parse import urlencode, urljoin
 import requests
 
 from protes.clock import Clock, SystemClock
-from protes.tes.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
+from protes.outbound.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
+from protes.outbound.tls import Tls
+from protes.outbound.wire import CURRENT, Exchange
 from protes.tes.answer import Answer
-from protes.tes.credentials import CallerCredentials, Credentials, NoCredentials, NoToken, TokenOver, TokenSealed
+from protes.tes.credentials import Credentials, NoCredentials, NoToken, OfCaller, TokenOver, TokenSealed
 from protes.tes.dialects.table import gateway_id
 from protes.tes.error_mapping import LIBRARY_ERRORS, detail_of, from_exception, from_status
 from protes.tes.errors import (
@@ -38,7 +40,6 @@ from protes.tes.errors import (
 from protes.tes.sessions import CHUNK_BYTES, error_body, new_session
 from protes.tes.timeouts import Timeouts
 from protes.tes.urls import canonical, same_server
-from protes.tes.wire import CURRENT, Exchange
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Transport:
         timeouts: Timeouts | None = None,
         max_body_bytes: int = 32 * 1024 * 1024,
         pool_size: int = 16,
-        verify: bool | str = True,
+        tls: Tls | None = None,
         clock: Clock | None = None,
         allow_address: AllowAddress | None = None,
         resolver: Resolver = resolve,
@@ -74,7 +75,7 @@ class Transport:
             timeouts: how long to wait.
             max_body_bytes: longest answer that is read.
             pool_size: idle connections kept.
-            verify: check certificates; a path names a CA bundle.
+            tls: how its certificate is checked; as by default.
             clock: measures.
             allow_address: tells which addresses may be connected to; None allows all. One forbidden address among those
                 of the host is enough to refuse it: `Unreachable`, and nothing was sent. The look-up of a guarded host
@@ -84,7 +85,8 @@ class Transport:
             until: monotonic time by which all that is asked must have ended, whatever the time-outs would allow.
 
         Raises:
-            ValueError: `base_url` is no http(s) URL, or has credentials, a query or a fragment in it.
+            ValueError: `base_url` is no http(s) URL, or has credentials, a query or a fragment in it; BadTls, a kind of
+                it: a file that `tls` names cannot be used.
         """
         self.base_url = canonical(base_url)
         self.timeouts = timeouts or Timeouts()
@@ -93,7 +95,7 @@ class Transport:
         self._clock = clock or SystemClock()
         self._guard = AddressGuard(allow_address, resolver) if allow_address is not None else None
         self._until = until
-        self._session = new_session(pool_size, verify)
+        self._session = new_session(pool_size, (tls or Tls()).context())
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
@@ -123,7 +125,7 @@ class Transport:
     @property
     def in_callers_name(self) -> bool:
         """Whether it shows the token of a task's caller, which others than the instance may have got wrong."""
-        return isinstance(self._credentials, CallerCredentials)
+        return isinstance(self._credentials, OfCaller)
 
     def secrets(self) -> tuple[str, ...]:
         """Return the texts that it shows the instance and that must be shown to nobody else, for redaction."""
@@ -170,6 +172,7 @@ class Transport:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         before_send: Callable[[], None] | None = None,
+        check: bool = True,
     ) -> Answer:
         """POST to a path below the base URL, once.
 
@@ -179,6 +182,7 @@ class Transport:
             form: sent as a web form, in the place of a document.
             headers: further ones.
             before_send: called when the connection stands, right before the first byte leaves; may raise to stop.
+            check: raise where the answer is no success; else it is returned whatever its status, see `error_of`.
 
         Raises:
             DownstreamError: any of them but TaskMissing, `ambiguous` where the instance may have acted.
@@ -192,7 +196,8 @@ class Transport:
         deadline = self._deadline(self.timeouts.post_seconds)
         exchange = Exchange(self._clock, deadline, self.timeouts.read_seconds, _NO_REUSE, before_send, self._guard)
         extra = {"Content-Type": kind, **(headers or {})}
-        return self._checked(self._exchange("POST", self.base_url + path, exchange, headers=extra, data=data))
+        answer = self._exchange("POST", self.base_url + path, exchange, headers=extra, data=data)
+        return self._checked(answer) if check else answer
 
     def _deadline(self, seconds: float) -> float:
         deadline = self._clock.monotonic() + seconds
@@ -288,10 +293,13 @@ class Transport:
         """Pass a success on and raise everything else."""
         if 200 <= answer.status < 300:
             return answer
-        raise self._error(answer)
+        raise self.error_of(answer)
 
-    def _error(self, answer: Answer) -> DownstreamError:
+    def error_of(self, answer: Answer) -> DownstreamError:
+        """Return what an answer that is no success means."""
         detail = detail_of(answer.body, *self._credentials.secrets())
+        if answer.status == _UNAUTHORIZED and self.in_callers_name and answer.renewed:
+            return TokenUnreadable("refuses the caller's token, and another one is got", instance=self.base_url)
         if answer.status == _UNAUTHORIZED and self.in_callers_name:
             return TokenRefused(f"refuses the caller's token{': ' if detail else ''}{detail}", instance=self.base_url)
         error = from_status(

@@ -126,7 +126,7 @@ def test_tasks_are_cancelled_by_their_ids(api: Api) -> None:
 
 
 def test_somebody_elses_task_is_as_good_as_absent(api: Api) -> None:
-    api.gateway.stores.tasks.create(a_task("foreign", owner="somebody", tags=("w=1",)))
+    api.gateway.stores.tasks.create(a_task("foreign", owner="somebody", audience="user:somebody", tags=("w=1",)))
     assert _cancelled(api, {"ids": ["foreign"]})["results"][0]["problem"]["status"] == 404
     assert _cancelled(api, {"tags": {"w": "1"}}) == {"results": []}
     assert api.record("foreign").cancel_requested_at is None

@@ -9,7 +9,7 @@ import pytest
 from protes.api.callers import ANONYMOUS
 from protes.api.submission import Submission, prepare
 from protes.offers.broker import Broker
-from protes.offers.errors import Foreign, IllegalTransition
+from protes.offers.errors import IllegalTransition, Unknown
 from protes.offers.phases import Phase
 from protes.offers.request import read_request
 from protes.offers.sets import OfferSet
@@ -133,7 +133,7 @@ def test_sessions_survive_a_restart_and_are_their_owners() -> None:
         after = gateway.restarted()
         broker = broker_of(after)
         for act in (broker.session, broker.offer_set, lambda uuid, owner: broker.update(uuid, owner, Phase.ACCEPTED)):
-            with pytest.raises(Foreign):
+            with pytest.raises(Unknown):
                 act(made.session_id(1), "bob")
         assert broker.update(made.session_id(1), "", Phase.ACCEPTED).phase is Phase.WAITING
         after.services.federation.close()

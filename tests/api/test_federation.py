@@ -126,7 +126,7 @@ def test_the_chain_is_shown_without_its_options() -> None:
 
 
 def test_a_task_of_somebody_else_does_not_exist(api: Api) -> None:
-    other = api.gateway.stores.tasks.create(a_task(owner="alice"))
+    other = api.gateway.stores.tasks.create(a_task(owner="alice", audience="user:alice"))
     for answer in (
         api.get(f"/v1/tasks/{other.id}"),
         api.post(f"/v1/tasks/{other.id}:cancel"),

@@ -96,7 +96,7 @@ def opened(_open: Known) -> Iterator[Known]:
 @pytest.fixture(scope="module")
 def private() -> Iterator[Api]:
     """A gateway that takes instances inside its own network too."""
-    with serving(task_instances={"policy": "open", "allow_private": True}) as api:
+    with serving(task_instances={"policy": "open", "allow_private": True, "allow_http": True}) as api:
         yield api
 
 
@@ -225,7 +225,7 @@ def test_open_takes_others_and_asks_nobody(private: Api) -> None:
         "http://10.1.2.3",
         "http://[::1]",
         "http://[::ffff:c0a8:1]/x",
-        "http://169.254.169.254/latest",
+        "http://169.254.10.1/latest",
         "http://localhost",
         "http://tes.localhost:8000/ga4gh/tes/v1",
     ],
@@ -236,8 +236,13 @@ def test_open_refuses_what_shows_that_it_leads_inside(opened: Known, private: Ap
         assert found.keys() == {f"tags.{field}"}
         assert url in found[f"tags.{field}"]
         assert "task_instances.allow_private" in found[f"tags.{field}"]
-    assert opened[0].create(task([NEW, "http://93.184.216.34"], [REGISTRY]))
+    assert opened[0].create(task([NEW, "https://93.184.216.34"], [REGISTRY]))
     assert private.create(task([url], [url]))
+
+
+def test_metadata_services_are_refused_even_where_private_addresses_are_not(private: Api) -> None:
+    found = refusals(private, task(["http://169.254.169.254/latest/meta-data"]))
+    assert "outbound.allow_networks" in found["tags.protes.tes_urls"]
 
 
 def test_what_the_operator_named_inside_is_known(opened: Known) -> None:

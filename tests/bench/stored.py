@@ -22,7 +22,12 @@ _DOCUMENT = (
     '"tags":{"run":"0"}}'
 )
 _COPIED: Mapping[str, Mapping[str, str]] = {
-    "tasks": {"id": _ID, "name": "printf('name-%07d', number)", "tags": f"printf('[\"run=%d\"]', {_RUN})"},
+    "tasks": {
+        "id": _ID,
+        "news": "NULL",
+        "name": "printf('name-%07d', number)",
+        "tags": f"printf('[\"run=%d\"]', {_RUN})",
+    },
     "documents": {"task_id": _ID},
     "attempts": {"task_id": _ID},
     "tags": {"task_id": _ID, "value": f"cast({_RUN} AS TEXT)"},

@@ -1,9 +1,11 @@
 """TaskStore on every backend: pages of tasks, by every filter."""
 
+from collections.abc import Collection
+
 import pytest
 
 from protes.store.protocols import TaskStore
-from protes.store.records import TaskQuery, Transition, tag_entry
+from protes.store.records import MOST_AUDIENCES, TaskQuery, Transition, tag_entry
 from protes.tes.states import State
 from tests.support.task_records import START, a_task, forwarded
 
@@ -117,3 +119,78 @@ def test_an_equals_sign_in_a_tag_is_read_in_one_way_only(tasks: TaskStore) -> No
     assert listed(tasks, tags=(("a", None),)) == ["value"]
     assert listed(tasks, tags=(("a=b", None),)) == ["key"]
     assert listed(tasks, tags=(("a%3Db", None),)) == []
+
+
+def test_list_by_audience(tasks: TaskStore) -> None:
+    for task_id, audience in {"a": "", "b": "user:one", "c": "user:two", "d": "group:g", "e": "user:one"}.items():
+        record = a_task(task_id, owner="one", audience=audience)
+        assert tasks.create(record) == tasks.get(task_id) == record
+    assert listed(tasks, audiences=("user:one",)) == ["e", "b"]
+    assert listed(tasks, audiences=("",)) == ["a"]
+    assert listed(tasks, audiences=("user:on",)) == []
+    assert listed(tasks, audiences=()) == []
+    assert listed(tasks, audiences=("user:one", "", "group:g")) == ["e", "d", "b", "a"]
+    assert listed(tasks, audiences=("user:one", "", "group:g"), limit=2, before="e") == ["d", "b"]
+    assert listed(tasks, audiences=("user:one", ""), owner="two") == []
+    assert listed(tasks, audiences=("user:one",), owner="one", limit=1) == ["e"]
+    assert listed(tasks) == ["e", "d", "c", "b", "a"]
+    assert tasks.delete("e")
+    assert listed(tasks, audiences=("user:one", "")) == ["b", "a"]
+
+
+def test_filters_are_those_of_each_audience(tasks: TaskStore) -> None:
+    for task_id, audience, state in (
+        ("a", "", State.QUEUED),
+        ("b", "user:one", State.PAUSED),
+        ("c", "user:two", State.RUNNING),
+        ("d", "user:one", State.RUNNING),
+        ("e", "", State.RUNNING),
+    ):
+        tags = tuple(sorted((tag_entry("w", "7"), tag_entry("id", task_id))))
+        tasks.create(
+            a_task(task_id, audience=audience, name=task_id, state=state, last_steady=State.RUNNING, tags=tags)
+        )
+    for audiences, found in ((None, "edcba"), (("",), "ea"), (("user:one",), "db"), (("user:one", ""), "edba")):
+        assert listed(tasks, audiences=audiences, tags=(("w", "7"),)) == list(found)
+        assert listed(tasks, audiences=audiences, tags=(("w", None),)) == list(found)
+        older = [each for each in found if each < "c"]
+        assert listed(tasks, audiences=audiences, tags=(("id", None), ("w", "7")), before="c") == older
+        running = [each for each in found if each != "a"]
+        assert listed(tasks, audiences=audiences, state=State.RUNNING) == running
+        assert listed(tasks, audiences=audiences, state=State.RUNNING, tags=(("w", "7"),)) == running
+        assert listed(tasks, audiences=audiences, state=State.PAUSED, shown=False) == ["b"] * ("b" in found)
+        assert listed(tasks, audiences=audiences, name_prefix="b") == ["b"] * ("b" in found)
+        assert listed(tasks, audiences=audiences, name_prefix="c", tags=(("id", "c"),)) == ["c"] * ("c" in found)
+
+
+def test_pages_over_many_audiences_hold_each_task_once(tasks: TaskStore) -> None:
+    audiences = tuple(f"group:{number}" for number in range(MOST_AUDIENCES))
+    made = [tasks.create(a_task(audience=audiences[place % 7 * 5 % MOST_AUDIENCES])).id for place in range(40)]
+    tasks.create(a_task(audience="group:other"))
+    seen: list[str] = []
+    while page := listed(tasks, audiences=audiences, limit=6, before=seen[-1] if seen else None):
+        seen += page
+    assert seen == made[::-1]
+
+
+def test_too_many_audiences_or_one_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 audiences at most"):
+        TaskQuery(audiences=tuple(map(str, range(MOST_AUDIENCES + 1))))
+    with pytest.raises(ValueError, match="each of them once"):
+        TaskQuery(audiences=("a", "a"))
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_a_task_that_is_not_shown_is_as_good_as_absent(tasks: TaskStore, head: bool) -> None:
+    for audience in ("", "user:one"):
+        record = tasks.create(a_task(audience=audience))
+        found = tasks.get(record.id, head=head)
+        assert found is not None
+        many = [f"group:{number}" for number in range(100)]
+        shown_to: list[Collection[str]] = [(audience,), frozenset({"x", audience}), [*many, audience]]
+        for audiences in shown_to:
+            assert tasks.get(record.id, head=head, audiences=audiences) == found
+        not_shown_to: list[Collection[str]] = [(), ("x",), ("x", "user:"), many]
+        for audiences in not_shown_to:
+            assert tasks.get(record.id, head=head, audiences=audiences) is None
+        assert tasks.get("absent", head=head, audiences=(audience,)) is None

@@ -28,7 +28,7 @@ def test_the_base_is_pinned_by_tag_and_can_be_by_digest() -> None:
 
 def test_it_runs_as_nobody_in_particular_by_number(final: Stage) -> None:
     assert final.last("USER").text == "10001:10001"
-    assert main_command(final) == ["protes", "serve", "--host", "0.0.0.0", "--data", "/data"]
+    assert main_command(final) == ["protes", "serve", "--host", "0.0.0.0", "--allow-anonymous", "--data", "/data"]
     assert final.last("VOLUME").words() == ["/data"]
 
 

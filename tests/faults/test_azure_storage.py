@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from protes.clock import SystemClock
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import SignerSettings
+from protes.outbound.guard import guard_of
+from protes.outbound.web import Web
 from protes.sources.blob_logs import BlobLogs, LogSigner
 from protes.sources.signing import BlobSigner
-from protes.sources.web import Web
 from tests.support.behaviours import Drip, Reset, Stall, Truncated, answer, problem, redirect
 from tests.support.cromwell_tasks import for_ga4gh_tes, for_tesazure
 from tests.support.dialects.ga4gh_tes import Ga4ghTes
@@ -256,7 +258,9 @@ def reader(blobs: ScriptedServer, seconds: float, **further: float) -> BlobLogs:
     )
     clock = SystemClock()
     signer = BlobSigner(given, clock, {"KEY": KEY})
-    return BlobLogs([LogSigner(signer, frozenset({"azure"}))], Web(clock, False), clock, seconds, **further)
+    return BlobLogs(
+        [LogSigner(signer, frozenset({"azure"}))], Web(clock, guard_of(OutboundSettings())), clock, seconds, **further
+    )
 
 
 def log_of(*urls: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from middleware import DataObject, InputView, OutputView, Replica, TaskView
 from protes.clock import Clock, SystemClock
 from protes.config.loading import ConfigError
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import DrsServerSettings, LocationSettings, SourceSettings
 from protes.sources.sources import Sources
 from protes.store.factory import create_stores
@@ -53,13 +54,21 @@ def no_instance(base_url: str, body: Mapping[str, Any], seconds: float) -> Any:
     raise AssertionError("no instance is to be asked")
 
 
-def sources(drs: FakeDrs | None = None, clock: Clock | None = None, **settings: Any) -> Sources:
+def sources(
+    drs: FakeDrs | None = None, clock: Clock | None = None, outbound: OutboundSettings | None = None, **settings: Any
+) -> Sources:
     servers = [DrsServerSettings(match=HOST, url=drs.url, token_env="TOKEN")] if drs is not None else []
     values = {"drs_resolver": None, "wait_seconds": 1.0, "drs_servers": servers, "allow_private": True, **settings}
     locations = [LocationSettings(prefix="s3://mirror/", zone="aws:eu-west-1", coordinates=(53.0, -6.0))]
     records = create_stores("memory:").records
     return Sources(
-        SourceSettings.model_validate(values), locations, records, clock or SystemClock(), {"TOKEN": TOKEN}, no_instance
+        SourceSettings.model_validate(values),
+        locations,
+        records,
+        clock or SystemClock(),
+        {"TOKEN": TOKEN},
+        no_instance,
+        outbound,
     )
 
 
@@ -169,7 +178,11 @@ def test_access_methods_are_used_at_the_last_moment_and_never_kept(
 def test_a_token_goes_to_its_server_and_nowhere_else(drs: FakeDrs, web: ScriptedServer) -> None:
     web.on("GET", "/*", answer_json({"size": 1}))
     drs.server.on("GET", drs.path("moved"), redirect(f"{web.url}/elsewhere"))
-    assert sources(drs).gather(reading(uri("moved"))).data[uri("moved")].size_bytes == 1
+    assert not sources(drs).gather(reading(uri("moved"))).data
+    assert not web.requests()
+    drs.server.forget()
+    found = sources(drs, outbound=OutboundSettings(redirects="checked"))
+    assert found.gather(reading(uri("moved"))).data[uri("moved")].size_bytes == 1
     [request] = web.requests()
     assert "Authorization" not in request.headers
     assert drs.server.requests()[0].headers["Authorization"] == f"Bearer {TOKEN}"

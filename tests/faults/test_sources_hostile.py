@@ -12,16 +12,18 @@ import pytest
 
 from middleware import Resources
 from protes.clock import ManualClock, SystemClock
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import DrsServerSettings, SourceSettings
+from protes.outbound.addresses import is_public
+from protes.outbound.guard import guard_of
+from protes.outbound.web import Web
 from protes.sources.cache import Cache
 from protes.sources.drs import DrsClient
 from protes.sources.locations import Locations
 from protes.sources.outputs import Outputs
 from protes.sources.sources import Sources
-from protes.sources.web import Web
 from protes.store.factory import create_stores
 from protes.store.records import Phase
-from protes.tes.addresses import is_public
 from protes.tes.errors import TimedOut
 from protes.tes.states import State
 from tests.faults.test_sources import HOST, TOKEN, reading, sources, uri
@@ -97,7 +99,8 @@ def test_a_silent_instance_is_not_waited_for_again_by_the_next_task() -> None:
 def test_a_token_is_not_in_any_repr(drs: FakeDrs) -> None:
     servers = [DrsServerSettings(match=HOST, url=drs.url, token_env="TOKEN")]
     clock = SystemClock()
-    client = DrsClient(servers, None, Web(clock, allow_private=True), Locations([]), clock, {"TOKEN": TOKEN})
+    web = Web(clock, guard_of(OutboundSettings(), allow_private=True))
+    client = DrsClient(servers, None, web, Locations([]), clock, {"TOKEN": TOKEN})
     assert TOKEN not in repr(client._servers) + repr(client._place(uri("one"), clock.monotonic() + 1))
 
 
@@ -105,7 +108,8 @@ def test_a_token_does_not_come_back_by_way_of_a_stranger(drs: FakeDrs, web: Scri
     drs.server.on("GET", drs.path("one"), redirect(f"{web.url}/there"))
     web.on("GET", "/there", redirect(f"{drs.server.url}/anywhere"))
     drs.server.on("GET", "/anywhere", answer_json({"size": 1}))
-    assert sources(drs).gather(reading(uri("one"))).data[uri("one")].size_bytes == 1
+    found = sources(drs, outbound=OutboundSettings(redirects="checked"))
+    assert found.gather(reading(uri("one"))).data[uri("one")].size_bytes == 1
     [first, second] = drs.server.requests()
     assert first.headers["Authorization"] == f"Bearer {TOKEN}"
     assert "Authorization" not in second.headers

@@ -179,6 +179,7 @@ PEERS: Mapping[str, Callable[[], str]] = {
     "redis": partial(install_debian, "redis-server", "redis-server"),
     "faketime": partial(install_debian, "faketime", "faketime"),
     "rsync": partial(install_debian, "rsync", "rsync"),
+    "chromium": partial(install_debian, "chromium", "chromium"),
 }
 
 

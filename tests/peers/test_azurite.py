@@ -12,10 +12,12 @@ import requests
 
 from middleware import Permission
 from protes.clock import Clock, ManualClock, SystemClock
+from protes.config.outbound import OutboundSettings
 from protes.config.planning import SignerSettings
+from protes.outbound.guard import guard_of
+from protes.outbound.web import Web
 from protes.sources.blob_logs import BlobLogs, LogSigner
 from protes.sources.signing import BlobSigner
-from protes.sources.web import Web
 from tests.support import azurite
 from tests.support.azurite import ACCOUNT, CONTAINER, KEY
 from tests.support.cromwell_tasks import for_tesazure
@@ -124,7 +126,7 @@ def test_logs_in_blobs_are_read_from_their_end(
     urls = [f"{account_url}/{CONTAINER}/{tmp_path.name}/{number}" for number in (1, 2)]
     assert [put(signed(by, url, WRITE), data) for url, data in zip(urls, (first, second), strict=True)] == [201, 201]
     clock = SystemClock()
-    logs = BlobLogs([LogSigner(by, frozenset({"azure"}))], Web(clock, False), clock, 10.0)
+    logs = BlobLogs([LogSigner(by, frozenset({"azure"}))], Web(clock, guard_of(OutboundSettings())), clock, 10.0)
     listed = "[" + ", ".join(f'"{url}"' for url in urls) + "]"
     log = {"logs": [{"exit_code": 0, "stdout": listed}], "outputs": []}
     assert logs.filled("azure", log, most) == {"logs": [{"exit_code": 0, "stdout": text}], "outputs": []}

@@ -81,6 +81,7 @@ class StoreMachine(RuleBasedStateMachine):
         record = a_task(
             f"task{self.made:04}",
             owner=owner,
+            audience=owner and f"user:{owner}",
             name=name,
             tags=tags,
             due_at=self.now,
@@ -206,6 +207,7 @@ class StoreMachine(RuleBasedStateMachine):
         before=st.none() | ids,
         limit=st.integers(0, 4),
         heads=st.booleans(),
+        audiences=st.sampled_from((None, ("",), ("user:one",), ("user:one", ""))),
     )
     def look_around(self, tags: list[tuple[str, str | None]], **query: Any) -> None:
         """Ask every question."""

@@ -50,6 +50,7 @@ def use_tasks(tasks: MongoTaskStore) -> None:
     tasks.versions([record.id])
     tasks.get(record.id)
     tasks.get(record.id, head=True)
+    tasks.get(record.id, audiences=("", "x"))
     tasks.due(at(1), 10, at(2))
     tasks.claim(record.id, a_lease(), at(60))
     tasks.extend(record.id, "token", at(90))
@@ -70,6 +71,7 @@ def use_tasks(tasks: MongoTaskStore) -> None:
     for owner in (None, ""):
         for unfinished in (False, True):
             tasks.count(owner=owner, unfinished=unfinished)
+    tasks.announced({each.id: each.news or 1 for each in tasks.unannounced(10)})
     tasks.delete(record.id)
     tasks.delete_many([record.id, tasks.create(a_task()).id])
     for query in every_query():
@@ -82,6 +84,7 @@ def use_records(records: MongoRecords) -> None:
     with pytest.raises(Conflict):
         records.put("kind", "key", {}, START, expected_version=7)
     records.put("kind", "key", {}, START, expires_at=at(1), expected_version=1)
+    records.put_many("kind", {"key": {}, "more": {}}, START)
     records.get("kind", "key", START)
     records.scan("kind", "", START)
     records.scan("kind", "prefix", START, after="prefixed")
@@ -193,7 +196,8 @@ def test_a_change_of_state_writes_only_what_changes(database: MongoDatabase, rec
     (update,) = [command for name, command in recorder.commands if name == "update"]
     (only,) = update["updates"]
     assert set(only["u"]) == {"$set"}
-    assert set(only["u"]["$set"]) == {"state", "last_steady", "shown", "version", "live_state", "attempts"}
+    moved = {"state", "last_steady", "shown", "moves", "news", "state_at"}
+    assert set(only["u"]["$set"]) == {*moved, "version", "live_state", "attempts"}
 
 
 def test_no_key_of_a_stored_document_is_a_clients(url: str, database: MongoDatabase) -> None:

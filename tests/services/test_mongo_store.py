@@ -14,7 +14,7 @@ from protes.store.factory import Stores, create_stores
 from protes.store.mongo import MongoDatabase, MongoTaskStore, reading, schema
 from protes.store.mongo.texts import PART_CHARACTERS
 from protes.store.protocols import StoreError, StoreUnavailable, TooLarge
-from protes.store.records import TaskRecord, Transition
+from protes.store.records import TaskQuery, TaskRecord, Transition
 from protes.tes.states import State
 from tests.support import ferretdb
 from tests.support.task_records import START, a_lease, a_task, at, forwarded
@@ -103,6 +103,30 @@ def test_steps_are_taken_once_by_whoever_comes_first(plain: Database[dict[str, A
     assert at_once([lambda: schema.migrate(plain, (*schema.STEPS, fill))] * 4) == [None] * 4
     assert plain.tasks.find_one() == {"_id": "old", "new": True}
     assert plain.meta.find_one() == {"_id": "schema", "version": len(schema.STEPS) + 1}
+
+
+def test_an_older_database_learns_to_whom_tasks_are_shown(url: str, plain: Database[dict[str, Any]]) -> None:
+    stores = create_stores(url)
+    made = [
+        stores.tasks.create(a_task(owner=owner, audience=owner and f"user:{owner}", tags=("a=b",)))
+        for owner in ("", "ann", "ben", "ann", "")
+    ]
+    plain.tasks.update_many({}, {"$unset": {"audience": ""}})
+    for index in schema.BY_AUDIENCE:
+        plain.tasks.drop_index(index.name)
+    plain.tasks.create_index([("owner", 1), ("state", 1), ("_id", -1), ("name", 1)], name="tasks_by_state")
+    plain.meta.update_one({"_id": "schema"}, {"$set": {"version": 1}})
+    assert at_once([lambda: schema.migrate(plain)] * 2) == [None] * 2
+    assert "tasks_by_state" not in plain.tasks.index_information()
+    ids = {each.id: each.audience for each in stores.tasks.list(TaskQuery())}
+    assert ids == {each.id: each.audience for each in made}
+    for tags in ((), (("a", "b"),)):
+        seen = stores.tasks.list(TaskQuery(audiences=("user:ann", ""), tags=tags))
+        assert [each.id for each in seen] == [made[place].id for place in (4, 3, 1, 0)]
+    # A process of the older version knows of no audience, and goes on until it is replaced.
+    plain.tasks.update_one({"_id": made[0].id}, {"$unset": {"audience": ""}})
+    assert stores.tasks.get(made[0].id, audiences=("",)) is not None
+    stores.close()
 
 
 def test_what_a_newer_protes_wrote_is_refused(url: str, plain: Database[dict[str, Any]]) -> None:

@@ -9,6 +9,9 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 BY_ID = (("_id", 1),)
 
+MERGED = 32
+"""Scans that MongoDB merges rather than sort their results; by itself it would merge 200."""
+
 _NO_BOUNDS = ("$not", "$ne", "$nin", "$exists")
 
 
@@ -74,14 +77,15 @@ def questions(name: str, command: Mapping[str, Any]) -> Iterator[Question]:
 def uses(question: Question, index: Sequence[tuple[str, int]]) -> bool:
     """Tell whether an index finds what is asked for, and in order, reading nothing else of the collection.
 
-    Its first field must be bounded, and what the answer is sorted by must come right after fields that have one value.
+    Its first field must be bounded, and what the answer is sorted by must come right after fields that have one value,
+    or a few: MongoDB reads along the index for each of them, and merges that.
     """
     conditions = _conditions(question.wanted)
     if index[0][0] not in conditions:
         return False
     fields = [name for name, _ in index]
     place = 0
-    while place < len(fields) and conditions.get(fields[place]) == "one":
+    while place < len(fields) and conditions.get(fields[place]) in ("one", "few"):
         place += 1
     rest = list(index[place : place + len(question.order)])
     asked = list(question.order)
@@ -92,7 +96,7 @@ def uses(question: Question, index: Sequence[tuple[str, int]]) -> bool:
 
 
 def _conditions(wanted: Mapping[str, Any]) -> dict[str, str]:
-    """Return for each field with bounds whether it has "one" value, "some", or a "range" of them."""
+    """Return for each field with bounds whether it has "one" value, a "few", "some", or a "range" of them."""
     found: dict[str, str] = {}
     for name, condition in wanted.items():
         if name == "$and":
@@ -105,7 +109,7 @@ def _conditions(wanted: Mapping[str, Any]) -> dict[str, str]:
         elif "$all" in condition:
             found[name] = "one"  # the first one bounds
         elif "$in" in condition:
-            found[name] = "some"
+            found[name] = "few" if len(condition["$in"]) <= MERGED else "some"
         elif not all(operator in _NO_BOUNDS for operator in condition):
             found[name] = "range"
     return found

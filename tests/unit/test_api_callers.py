@@ -5,7 +5,7 @@ import base64
 import pytest
 from pydantic import SecretStr
 
-from protes.api.callers import ANONYMOUS, Caller, caller_may_see, identify, require_operator, token_kind
+from protes.api.callers import ANONYMOUS, identify, require_operator, token_kind
 from protes.api.problems import Problem
 
 TOKEN = SecretStr("correct-horse-battery-staple")
@@ -54,14 +54,6 @@ def test_without_a_token_nobody_is_the_operator() -> None:
     with pytest.raises(Problem, match=r"server\.operator_token") as caught:
         require_operator(ANONYMOUS)
     assert caught.value.status == 403
-
-
-def test_callers_see_their_own_tasks() -> None:
-    alice = Caller("alice")
-    assert caller_may_see(alice, "alice")
-    assert not caller_may_see(alice, "bob")
-    assert not caller_may_see(ANONYMOUS, "alice")
-    assert caller_may_see(ANONYMOUS, "")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from protes.clock import ManualClock
-from protes.config.instances import Credentials, InstanceSettings
+from protes.config.credentials import Credentials
+from protes.config.instances import InstanceSettings
 from protes.config.keys import normal_key, read_keys
 from protes.config.loading import ConfigError, load, secret_keys
 from protes.config.settings import ServerSettings, Settings

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from protes.config.base import Section
-from protes.config.instances import Credentials
+from protes.config.credentials import Credentials
 from protes.config.loading import DEFAULTS, ConfigError, from_environment, load, read_secret
 from protes.config.settings import Settings
 
@@ -206,8 +206,11 @@ def test_a_secret_that_is_not_there_is_named(environ: dict[str, str], tmp_path: 
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
-        ({"type": "bearer"}, "exactly one of secret_env and secret_file"),
-        ({"type": "bearer", "secret_env": "A", "secret_file": "b"}, "exactly one of secret_env and secret_file"),
+        ({"type": "bearer"}, "exactly one of secret, secret_env and secret_file"),
+        (
+            {"type": "bearer", "secret_env": "A", "secret_file": "b"},
+            "exactly one of secret, secret_env and secret_file",
+        ),
         ({"type": "basic", "secret_env": "A"}, "basic needs a username"),
     ],
 )

@@ -12,7 +12,6 @@ CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "ti
 MAY_READ_THE_CLOCK = {
     "protes/clock.py": "the gateway's clock",
     "service_registry_client/clock.py": "the client is used on its own, and takes another clock as an argument",
-    "protes/cli/remote.py": "a command that waits for a person, outside the gateway's process",
     "protes/demo/play.py": "a play for a person, outside the gateway's process",
 }
 """Every other file is handed a clock, so that tests can move time."""

@@ -58,9 +58,10 @@ def test_the_data_settings_of_the_docs_are_such() -> None:
     assert [each.match for each in settings.sources.drs_servers] == ["drs.example.org", "dg.4DFC"]
 
 
-def test_every_page_is_found_from_the_readme() -> None:
+def test_pages_that_the_readme_names_exist() -> None:
+    # That every page is found from the others: tests/docs/test_pages.py
     linked = set(re.findall(r"\(docs/([a-z-]+\.md)\)", README))
-    assert linked == {each.name for each in (ROOT / "docs").glob("*.md")}
+    assert linked <= {each.name for each in (ROOT / "docs").glob("*.md")}
 
 
 def test_the_profiles_of_the_docs_are_such() -> None:

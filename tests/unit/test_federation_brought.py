@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from protes.federation.brought import Brought, Gathered, client_id
 from protes.federation.known import Ejection, FederationView, InstanceHealth, KnownInstance, Probed, Source
 from protes.federation.merge import key_of
 from protes.federation.strangers import Strangers, Unusable
+from protes.outbound.guard import Guard
+from protes.outbound.rules import Rules
+from protes.outbound.tls import Tls
 from tests.support.fake_registry import FakeRegistry, service_entry
 from tests.support.fake_tes import FakeTes
 from tests.support.scripted_server import ScriptedServer, Stall, answer_html, problem, redirect, refused_url
@@ -344,7 +348,7 @@ def test_no_more_answers_are_kept_than_allowed() -> None:
     "address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "fd00::1", "100.64.0.1"]
 )
 def test_a_name_that_leads_inside_is_refused(fake: FakeTes, address: str) -> None:
-    found = brought(allow_private=False, resolver=lambda *_: ["93.184.216.34", address])
+    found = brought(allow_private=False, allow_http=True, resolver=lambda *_: ["93.184.216.34", address])
     url = f"http://tes.example.org:{fake.server.port}"
     gathered = gather(found, [url])
     assert gathered.instances == ()
@@ -391,7 +395,8 @@ def test_a_redirect_to_another_host_is_not_followed(fake: FakeTes) -> None:
 def test_a_name_that_changes_its_mind_reaches_nothing(fake: FakeTes) -> None:
     """The address that was checked is the one that is connected to; a later look-up is checked again."""
     answers = [["127.0.0.2"], ["127.0.0.1"]]
-    strangers = Strangers(OWN, SystemClock(), lambda address: address == "127.0.0.2", lambda *_: answers.pop(0))
+    rules = Rules(allow_networks=(ip_network("127.0.0.2/32"),))
+    strangers = Strangers(OWN, SystemClock(), Guard(rules, lambda *_: answers.pop(0)), Tls())
     url = f"http://tes.example.org:{fake.server.port}"
     found = [strangers.instance(url, time.monotonic() + 1) for _ in range(2)]
     assert [each.text for each in found if isinstance(each, Unusable)] == ["connection refused", REFUSAL]

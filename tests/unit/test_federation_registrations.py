@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from protes.clock import ManualClock
+from protes.config.credentials import Credentials
 from protes.config.federation import NamedCredentials
-from protes.config.instances import Credentials, Declared
+from protes.config.instances import Declared
 from protes.federation.registrations import KIND, Registration, Registrations, Taken, may_be_sent
 from protes.store.factory import create_stores
 from protes.store.protocols import Records

@@ -12,12 +12,22 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("protes", "middleware", "service_registry_client", "openapi")
 
-FOR_ALL = ("protes", "protes.clock", "protes.config", "protes.tes", "protes.store.records")
+FOR_ALL = (
+    "protes",
+    "protes.clock",
+    "protes.config",
+    "protes.outbound",
+    "protes.secrets",
+    "protes.tes",
+    "protes.store.records",
+)
 """What every part of protes may import: values and settings, which know nothing of the other parts."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "protes.clock": (),
     "protes.config": ("middleware",),  # the grammar of the weight
+    "protes.secrets": (),
+    "protes.outbound": ("service_registry_client",),
     "protes.tes": ("service_registry_client",),
     "protes.store": ("protes.store",),
     "protes.runner": (),
@@ -30,8 +40,19 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # Of middleware: the error of a chain that fails.
     "protes.dispatch": ("protes.planning", "protes.store", "protes.federation", "middleware"),
     "protes.relay": ("protes.planning", "protes.store", "protes.federation"),
+    "protes.callbacks": ("protes.events", "protes.outbound", "protes.store"),
+    "protes.telling": ("protes.callbacks", "protes.events", "protes.runner", "protes.store"),
+    "protes.events": ("protes.outbound", "protes.store"),
     "protes.offers": ("protes.planning", "protes.federation", "protes.store", "middleware"),
+    "protes.quotas": ("protes.store",),
     "protes.api": (
+        "protes.callbacks",
+        "protes.events",
+        "protes.logs",
+        "protes.metrics.port",
+        "protes.metrics.catalogue",
+        "protes.tracing.port",
+        "protes.quotas",
         "protes.offers",
         "protes.planning",
         "protes.sources",
@@ -40,7 +61,17 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "protes.federation",
         "middleware",
     ),
-    "protes.http_server": (),
+    # Who calls, found out in front of the API: it knows callers and problem details, and no endpoint.
+    "protes.auth": ("protes.api.callers", "protes.api.problems"),
+    # What observes knows what it observes, and nobody knows it but through the wiring.
+    "protes.logs": (),
+    "protes.tracing": ("protes.store",),
+    "protes.metrics": ("protes.federation", "protes.learning", "protes.store", "service_registry_client"),
+    "protes.observing": ("protes", "middleware"),
+    "protes.exposing": ("protes",),
+    "protes.http_server": ("protes.http_arrival", "protes.http_waiting"),
+    "protes.http_waiting": ("protes.http_arrival",),
+    "protes.http_arrival": (),
     # A server of its own: it shares the guard and the problem details with the gateway.
     "protes.node": ("protes.api.guard", "protes.api.problems", "protes.http_server"),
     # The composition root, and what it wires together.
@@ -53,6 +84,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "protes.runner",
         "protes.store",
     ),
+    # In front of the API, with its problem details; what it shows comes from the API over HTTP.
+    "protes.dashboard": ("protes.api.ingress", "protes.api.problems"),
     "protes.current": (),
     "protes.reload": ("protes.current", "protes.store", "middleware"),
     "protes.parts": ("protes", "middleware", "openapi"),
@@ -169,7 +202,17 @@ for name in sys.argv[1:]:
 """
 
 # What other projects do when they are imported is not ours; all of ours comes after them.
-DEPENDENCIES = ("foca", "connexion", "flask", "flask_cors", "requests", "gunicorn.app.base", "tes", "jsonschema")
+DEPENDENCIES = (
+    "foca",
+    "connexion",
+    "flask",
+    "flask_cors",
+    "requests",
+    "gunicorn.app.base",
+    "tes",
+    "jsonschema",
+    "prometheus_client",
+)
 
 
 def test_importing_any_module_does_nothing() -> None:

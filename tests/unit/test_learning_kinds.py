@@ -76,3 +76,10 @@ def test_whatever_a_command_holds_is_a_kind(command: tuple[str, ...]) -> None:
 )
 def test_buckets(cores: float | None, ram_gb: float | None, preemptible: bool | None, bucket: str) -> None:
     assert bucket_of(a_view(cores=cores, ram_gb=ram_gb, preemptible=preemptible)) == bucket
+
+
+def test_kinds_of_different_audiences_are_apart() -> None:
+    one = a_view("alpine", "sort", "-k", "2")
+    signatures = [signature_of(one, audience) for audience in ("", "user:ann", "user:ben", "group:ann")]
+    assert len(set(signatures)) == 4
+    assert signatures[0] == signature_of(one)

@@ -165,3 +165,10 @@ def test_a_task_that_was_withdrawn_says_nothing_against_its_instance() -> None:
 def test_a_document_that_cannot_be_read_tells_nothing(document: str) -> None:
     assert list(observations(replace(ended(None), document=document))) == []
     assert list(observations(replace(ended(None), finished_at=None))) == []
+
+
+def test_what_is_learned_of_a_task_is_its_audiences() -> None:
+    shared = ended(a_log(30, 90))
+    seen = [one(replace(shared, audience=audience)).signature for audience in ("", "user:ann", "user:ben")]
+    assert len(set(seen)) == 3
+    assert seen[0] == one(shared).signature

@@ -36,6 +36,10 @@ SERVED = {
         ("GET", "/middleware"): "ListMiddleware",
         ("POST", "/tasks:create"): "CreateTasks",
         ("POST", "/tasks:cancel"): "CancelTasks",
+        ("DELETE", "/tasks/abc"): "DeleteTask",
+        ("GET", "/me/instances"): "GetMyInstances",
+        ("PUT", "/me/instances"): "PutMyInstances",
+        ("DELETE", "/me/instances"): "DeleteMyInstances",
     },
     "/ivoa/execution-broker/v1": {
         ("POST", "/requests"): "RequestOffers",
@@ -64,11 +68,17 @@ CONTROLLERS = {
     "/ivoa/execution-broker/v1": "protes.api.broker",
     "/ga4gh/registry/v1": "protes.api.registry",
 }
-ELSEWHERE = {"GetTaskInfo": "protes.api.task_info"}
+ELSEWHERE = {
+    "GetTaskInfo": "protes.api.task_info",
+    "DeleteTask": "protes.api.deleting",
+    **dict.fromkeys(("GetMyInstances", "PutMyInstances", "DeleteMyInstances"), "protes.api.consent"),
+}
 WITH_BODIES = (
     *("/tasks", "/offers", "/tasks/task-info", "/requests", "/offersets", "/direct", "/sessions/abc"),
-    *("/services", "/services/abc", "/tasks:create", "/tasks:cancel"),
+    *("/services", "/services/abc", "/tasks:create", "/tasks:cancel", "/me/instances"),
 )
+BODIES = {"/me/instances": {"type": "allow"}}
+"""Where a task is no right one."""
 
 
 def _stub(operation: str) -> Callable[..., dict[str, str]]:
@@ -131,7 +141,7 @@ def test_the_documents_are_served_under_these_base_paths(served: dict[str, dict[
 def test_every_operation_is_routed(served: dict[str, dict[str, Any]], base: str) -> None:
     client = _load(served[base], base)
     for (method, path), operation in SERVED[base].items():
-        body = TASK if method in ("POST", "PUT") and path in WITH_BODIES else None
+        body = BODIES.get(path, TASK) if method in ("POST", "PUT") and path in WITH_BODIES else None
         answer = client.open(f"{base}{path}", method=method, base_url="http://localhost", json=body)
         assert answer.status_code == 200, (method, path, answer.text)
         controller = ELSEWHERE.get(operation, CONTROLLERS[base])

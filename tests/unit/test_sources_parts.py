@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from middleware import Reported, Resources
 from protes.clock import ManualClock
 from protes.config.planning import LocationSettings
+from protes.outbound.addresses import NotAllowed, is_public
+from protes.outbound.guard import Guard
+from protes.outbound.rules import Rules
 from protes.sources.cache import Cache
 from protes.sources.drs_uris import DrsUri, parse
 from protes.sources.locations import Locations
@@ -21,7 +25,6 @@ from protes.sources.outputs import OUTPUT_KIND, Made, Outputs
 from protes.sources.task_info import NO_TASK_INFO_KIND, TaskInfo, question
 from protes.store.factory import create_stores
 from protes.store.records import Phase, TaskRecord
-from protes.tes.addresses import NotAllowed, checked, is_public
 from protes.tes.errors import Refused, TimedOut
 from protes.tes.states import State
 from tests.support.middleware_samples import task
@@ -121,8 +124,9 @@ def test_one_private_address_is_enough_to_refuse_a_name() -> None:
         return ["93.184.216.34", "10.0.0.1"]
 
     with pytest.raises(NotAllowed):
-        checked("x", 443, allow_private=False, resolver=resolver)
-    assert checked("x", 443, allow_private=True, resolver=resolver) == ["93.184.216.34", "10.0.0.1"]
+        Guard(Rules(), resolver).addresses.addresses("x", 443, 1)
+    private = Guard(Rules(allow_private=True), resolver)
+    assert private.addresses.addresses("x", 443, 1) == ["93.184.216.34", "10.0.0.1"]
 
 
 # Kept answers
@@ -182,6 +186,20 @@ def test_many_who_ask_at_once_ask_once() -> None:
 def finished(outputs: list[dict[str, Any]], logged: list[dict[str, Any]], state: State = State.COMPLETE) -> TaskRecord:
     attempt = an_attempt(phase=Phase.FINISHED, instance_url="https://maker/v1", log={"logs": [], "outputs": logged})
     return a_task(document=json.dumps({"executors": [], "outputs": outputs}), attempts=(attempt,), state=state)
+
+
+def test_outputs_of_others_are_not_found_and_cannot_be_forged() -> None:
+    clock = ManualClock()
+    outputs = Outputs(create_stores("memory:").records, clock, keep_seconds=1000)
+    theirs = replace(finished([{"url": "s3://b/folder/", "path": "/f", "type": "DIRECTORY"}], []), audience="user:ann")
+    urls = ["user:ann\ns3://b/x", "8:user:anns3://b/x", "s3://b/x"]
+    forged = finished([{"url": url, "path": "/x"} for url in urls], [])
+    outputs.remember([theirs, forged])
+    assert outputs.find("s3://b/folder/x", "user:ann") == Made("https://maker/v1", None)
+    for audience in ("", "user:ben", "group:ann"):
+        assert outputs.find("s3://b/folder/x", audience) is None
+    assert outputs.find("s3://b/x", "user:ann") is None
+    assert outputs.find("s3://b/x") == Made("https://maker/v1", None)
 
 
 def test_outputs_are_found_again_with_their_maker_and_size() -> None:

@@ -12,7 +12,7 @@ import pytest
 from protes.store.protocols import StoreError, StoreUnavailable
 from protes.store.records import TaskQuery, TaskRecord, Transition
 from protes.store.sqlite import Database, SQLiteTaskStore
-from protes.store.sqlite.codec import FOLLOWED_COLUMNS, attempt_from_json, attempt_values
+from protes.store.sqlite.codec import CHANGING_COLUMNS, CONSTANT_COLUMNS, attempt_from_json, attempt_values
 from protes.store.sqlite.errors import translated
 from protes.store.sqlite.schema import STEPS, migrate
 from protes.tes.states import State
@@ -39,6 +39,21 @@ def database(path: Path) -> Iterator[Database]:
 def plain(path: Path) -> sqlite3.Connection:
     """Open the file as anybody could."""
     return sqlite3.connect(path, isolation_level=None)
+
+
+def opened_as_of(version: int, path: Path) -> SQLiteTaskStore:
+    """Open a file as a version wrote it, with the tasks of the file at `path`, whatever that version knew of them."""
+    place = path.with_name("older.db")
+    older = plain(place)
+    migrate(older, STEPS[:version])
+    older.execute("ATTACH ? AS newer", (str(path),))
+    for table in ("tasks", "documents", "system_logs", "attempts", "tags"):
+        columns = ", ".join(name for _, name, *_ in older.execute(f"PRAGMA main.table_info({table})"))
+        older.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
+    older.close()
+    database = Database(place)
+    database.open()
+    return SQLiteTaskStore(database)
 
 
 def test_writes_reach_the_disk_before_they_are_acknowledged(database: Database) -> None:
@@ -177,18 +192,53 @@ def test_an_older_file_learns_what_is_followed_and_which_tasks_have_not_started(
     gone = forwarded(tasks, a_task())
     tasks.transition([Transition(gone.id, 1, State.UNKNOWN, missing_since=START)], START)
     before, followed = tasks.loads(), tasks.followed(URL, None, 10)
-    older = plain(path)
-    older.execute("DROP INDEX tasks_live")
-    older.execute("CREATE INDEX tasks_live ON tasks (live_url)")
-    for column in ("live_queued", *FOLLOWED_COLUMNS):
-        older.execute(f"ALTER TABLE tasks DROP COLUMN {column}")
-    older.execute("PRAGMA user_version = 2")
-    migrate(older)
-    older.close()
-    assert tasks.loads() == before
+    older = opened_as_of(2, path)
+    assert older.loads() == before
     assert [load.queued for load in before] == [3]
-    assert tasks.followed(URL, None, 10) == followed
+    assert older.followed(URL, None, 10) == followed
     assert [each.missing for each in followed] == [False, False, False, True]
+    older.close()
+
+
+def shown(tasks: SQLiteTaskStore, query: TaskQuery) -> list[tuple[str, str]]:
+    """Return what a query finds, and to whom it is shown."""
+    return [(record.id, record.audience) for record in tasks.list(query)]
+
+
+def test_an_older_file_learns_to_whom_tasks_are_shown(database: Database, path: Path) -> None:
+    tasks = SQLiteTaskStore(database)
+    made = [
+        tasks.create(a_task(owner=owner, audience=owner and f"user:{owner}", tags=("a=b", "c=d")))
+        for owner in ("", "ann", "ben", "ann", "")
+    ]
+    older = opened_as_of(4, path)
+    for queried in (
+        TaskQuery(),
+        TaskQuery(audiences=("",)),
+        TaskQuery(audiences=("user:ann", "")),
+        TaskQuery(audiences=("user:ann",), tags=(("a", "b"),)),
+        TaskQuery(audiences=("user:ann",), tags=(("a", None), ("c", "d"))),
+        TaskQuery(tags=(("c", None),)),
+    ):
+        assert shown(older, queried) == shown(tasks, queried)
+    assert shown(older, TaskQuery(audiences=("user:ann",))) == [(each.id, "user:ann") for each in (made[3], made[1])]
+    assert older.delete(made[1].id)
+    assert shown(older, TaskQuery(audiences=("user:ann",), tags=(("a", "b"),))) == [(made[3].id, "user:ann")]
+    older.close()
+
+
+def test_a_process_of_the_version_before_goes_on(database: Database) -> None:
+    tasks = SQLiteTaskStore(database)
+    columns = ", ".join(name for name in CONSTANT_COLUMNS + CHANGING_COLUMNS if name not in ("id", "audience"))
+
+    def as_before(connection: sqlite3.Connection) -> None:
+        connection.execute(f"INSERT INTO tasks (id, shown, {columns}) SELECT 'old', shown, {columns} FROM tasks")
+        connection.execute("INSERT INTO documents (task_id, document) VALUES ('old', '')")
+        connection.execute("INSERT INTO tags (key, value, task_id) VALUES ('a', 'b', 'old')")
+
+    new = tasks.create(a_task("new", tags=("a=b",)))
+    database.write(as_before)
+    assert [each.id for each in tasks.list(TaskQuery(audiences=("",), tags=(("a", "b"),)))] == ["old", new.id]
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:

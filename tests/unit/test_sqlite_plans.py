@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from protes.store.protocols import Conflict
-from protes.store.records import TaskQuery, Transition
+from protes.store.records import MOST_AUDIENCES, TaskQuery, Transition
 from protes.store.sqlite import Database, SQLiteRecords, SQLiteTaskStore
+from protes.store.sqlite.listing import page_sql
 from protes.tes.states import State
 from tests.support.task_records import START, URL, a_lease, a_task, an_attempt, at, forwarded
 
@@ -21,6 +22,9 @@ _WHOLE_INDEX_IS_RIGHT = {
     "SELECT count(*) FROM tasks WHERE finished_at IS NULL",
     "SELECT live_url, count(*), max(live_since), sum(live_queued) FROM tasks WHERE live_url IS NOT NULL "
     "GROUP BY live_url",
+    # No more than the limit is read of it.
+    "SELECT count(*) FROM (SELECT 1 FROM tasks LIMIT 10)",
+    "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE finished_at IS NULL LIMIT 10)",
 }
 
 
@@ -45,6 +49,8 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     tasks.versions([record.id])
     tasks.get(record.id)
     tasks.get(record.id, head=True)
+    for audiences in ((), ("",), ("", "x")):
+        tasks.get(record.id, audiences=audiences)
     tasks.due(at(1), 10, at(2))
     tasks.claim(record.id, a_lease(), at(60))
     tasks.extend(record.id, "token", at(90))
@@ -60,6 +66,10 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
     for owner in (None, ""):
         for unfinished in (False, True):
             tasks.count(owner=owner, unfinished=unfinished)
+            tasks.count(owner=owner, unfinished=unfinished, most=10)
+    tasks.created_since("", "x", 10)
+    tasks.live_owners([URL])
+    tasks.announced({each.id: each.news or 1 for each in tasks.unannounced(10)})
     many = tasks.create(a_task(attempts=tuple(an_attempt(n) for n in range(1, 25)), lease=a_lease())).id
     tasks.save_attempt(many, "token", an_attempt(24, message="x"), at(1))
     tasks.fail(many, "token", ["failed"], at(1))
@@ -77,12 +87,14 @@ def every_query() -> Iterator[TaskQuery]:
         (("a", None),),
         (("a", None), ("c", None), ("d", "e"), ("f", "g")),
     )
-    for owner in (None, ""):
+    for owner, audiences in ((None, None), ("", None), (None, ("x",)), (None, ("", "x", "y")), ("", ("x", "y"))):
         for state, shown in ((None, True), (State.QUEUED, True), (State.QUEUED, False)):
             for prefix in ("", "name"):
                 for tags in all_tags:
-                    yield TaskQuery(owner, state, shown, prefix, tags, heads=True)
+                    yield TaskQuery(owner, state, shown, prefix, tags, heads=True, audiences=audiences)
     yield TaskQuery(before="x")
+    yield TaskQuery(audiences=tuple(str(number) for number in range(MOST_AUDIENCES)))
+    yield TaskQuery(audiences=())
 
 
 def use_records(records: SQLiteRecords) -> None:
@@ -90,6 +102,7 @@ def use_records(records: SQLiteRecords) -> None:
     records.put("kind", "key", {}, START, expires_at=at(1))
     with pytest.raises(Conflict):
         records.put("kind", "key", {}, START, expected_version=7)
+    records.put_many("kind", {"key": {}, "more": {}}, START)
     records.get("kind", "key", START)
     records.scan("kind", "", START)
     records.scan("kind", "prefix", START, after="prefixed")
@@ -109,8 +122,8 @@ def test_every_statement_finds_its_rows_by_an_index(statements: list[str], tmp_p
     for statement in statements:
         for step in plan(connection, statement):
             whole_index = step.startswith("SCAN tasks USING COVERING INDEX") and statement in _WHOLE_INDEX_IS_RIGHT
-            if step.startswith("SCAN json_each"):
-                continue  # a list of ids that was passed in
+            if step.startswith(("SCAN json_each", "SCAN (subquery")):
+                continue  # a list of ids that was passed in, or what was found of another step
             if ("SCAN" in step and not whole_index) or "TEMP B-TREE" in step:
                 refused.append((statement, step))
     connection.close()
@@ -125,20 +138,55 @@ def test_pages_are_read_along_an_index(tmp_path: Path) -> None:
     tasks = SQLiteTaskStore(database)
     used = {}
     for name, query in {
+        "audience": TaskQuery(audiences=("x",)),
+        "shown": TaskQuery(audiences=("x",), state=State.RUNNING),
+        "state": TaskQuery(audiences=("x",), state=State.RUNNING, shown=False),
+        "tag": TaskQuery(audiences=("x",), tags=(("a", None), ("b", "c"))),
+        "key": TaskQuery(audiences=("x",), tags=(("a", None),)),
         "owner": TaskQuery(owner="x"),
-        "shown": TaskQuery(owner="x", state=State.RUNNING),
-        "state": TaskQuery(owner="x", state=State.RUNNING, shown=False),
-        "tag": TaskQuery(owner="x", tags=(("a", None), ("b", "c"))),
-        "key": TaskQuery(owner="x", tags=(("a", None),)),
+        "shown of all": TaskQuery(state=State.RUNNING),
+        "tag of all": TaskQuery(tags=(("a", None), ("b", "c"))),
     }.items():
         traced.clear()
         tasks.list(query)
         used[name] = database.read(f"EXPLAIN QUERY PLAN {traced[-1]}")[0][-1]
     database.close()
     assert used == {
+        "audience": "SEARCH tasks USING INDEX tasks_by_audience (audience=? AND id<?)",
+        "shown": "SEARCH tasks USING INDEX tasks_by_shown (audience=? AND shown=? AND id<?)",
+        "state": "SEARCH tasks USING INDEX tasks_by_state (audience=? AND state=? AND id<?)",
+        "tag": "SEARCH tags USING PRIMARY KEY (audience=? AND key=? AND value=? AND task_id<?)",
+        "key": "SEARCH tags USING COVERING INDEX tags_by_key (audience=? AND key=? AND task_id<?)",
         "owner": "SEARCH tasks USING INDEX tasks_by_owner (owner=? AND id<?)",
-        "shown": "SEARCH tasks USING INDEX tasks_by_shown (owner=? AND shown=? AND id<?)",
-        "state": "SEARCH tasks USING INDEX tasks_by_state (owner=? AND state=? AND id<?)",
-        "tag": "SEARCH tags USING PRIMARY KEY (key=? AND value=? AND task_id<?)",
-        "key": "SEARCH tags USING COVERING INDEX tags_by_key (key=? AND task_id<?)",
+        "shown of all": "SEARCH tasks USING INDEX tasks_of_all (shown=? AND id<?)",
+        "tag of all": "SEARCH tags USING COVERING INDEX tags_of_all (key=? AND value=? AND task_id<?)",
     }
+
+
+def test_pages_of_several_audiences_are_merged(tmp_path: Path) -> None:
+    database = Database(tmp_path / "protes.db")
+    database.open()
+    by_index = "SEARCH tasks USING INDEX tasks_by_audience (audience=? AND id<?)"
+    statement, values = page_sql(TaskQuery(heads=True, audiences=tuple(map(str, range(MOST_AUDIENCES)))))
+    steps = [step[-1] for step in database.read(f"EXPLAIN QUERY PLAN {statement}", values)]
+    database.close()
+    assert steps.count(by_index) == MOST_AUDIENCES
+    assert set(steps) == {by_index, "MERGE (UNION ALL)", "LEFT", "RIGHT"}
+
+
+def test_a_task_that_is_not_shown_is_looked_for_like_one_that_is_not_there(tmp_path: Path) -> None:
+    traced: list[str] = []
+    database = Database(tmp_path / "protes.db", trace=traced.append)
+    database.open()
+    tasks = SQLiteTaskStore(database)
+    foreign = tasks.create(a_task(audience="user:ann")).id
+    asked = []
+    for task_id in (foreign, "absent"):
+        for head in (False, True):
+            for audiences in (("",), ("", "user:ben")):
+                traced.clear()
+                assert tasks.get(task_id, head=head, audiences=audiences) is None
+                asked.append([statement.replace(task_id, "ID") for statement in traced if _PLANNED.match(statement)])
+    database.close()
+    assert asked[:4] == asked[4:]
+    assert all(len(each) == 1 for each in asked)

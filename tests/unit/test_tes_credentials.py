@@ -12,7 +12,7 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from protes.clock import ManualClock
-from protes.config.instances import Credentials
+from protes.config.credentials import Credentials
 from protes.config.loading import ConfigError
 from protes.config.settings import Settings
 from protes.federation.secrets import credentials_of
@@ -90,7 +90,7 @@ def test_where_tokens_are_asked_for(settings: dict[str, Any], endpoint: str) -> 
         ({"token_url": "https:///t"}, "names a host"),
         ({"token_url": "https://example.org/t", "client_id": None}, "client_id"),
         ({"token_url": "https://example.org/t", "client_secret": "hunter2"}, "Extra inputs"),
-        ({"token_url": "https://example.org/t", "secret_env": None}, "exactly one of secret_env"),
+        ({"token_url": "https://example.org/t", "secret_env": None}, "exactly one of secret, secret_env"),
         ({"type": "bearer", "client_id": None, "scope": "s"}, "for type oauth2 only"),
     ],
 )

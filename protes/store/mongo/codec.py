@@ -57,6 +57,8 @@ class Update:
 def new_document(record: TaskRecord, writer: TextWriter) -> Document:
     """Return the document of a task; parts that go with it are in `writer` afterwards."""
     document: Document = dict(zip(columns.CONSTANT_COLUMNS, columns.constant_values(record), strict=True))
+    if not document["audience"]:
+        del document["audience"]  # as in the tasks that processes of an older version store
     document = {"_id": document.pop("id"), **document, "labels": labels(record), **_changing(record)}
     document["document"] = writer.write(record.document)
     document["system_logs"] = writer.write(columns.to_json(record.system_logs))
@@ -141,7 +143,8 @@ def _texts(document: Document) -> Iterator[Text | None]:
 
 def head(document: Document) -> TaskRecord:
     """Make a head of a document."""
-    return columns.head_from_row((document["_id"], *(document.get(name) for name in _HEAD_COLUMNS)))
+    said = {"audience": "", **document}
+    return columns.head_from_row((document["_id"], *(said.get(name) for name in _HEAD_COLUMNS)))
 
 
 def whole(document: Document, parts: Mapping[str, str]) -> TaskRecord:

@@ -1,5 +1,6 @@
 """The filter of a page of tasks and the index it is read along, in descending id, until the page is full."""
 
+from collections.abc import Collection
 from typing import Any
 
 from protes.store.prefixes import after_prefix
@@ -14,26 +15,45 @@ BY_ID = "_id_"
 def page_filter(query: TaskQuery) -> tuple[dict[str, Any], str]:
     """Return the filter for a query, and the name of the index.
 
-    One of the tags, the rarest thing that a client can ask for, leads; where there is none, the index of owner and
-    state or of the owner does. Whatever else is asked for is looked at task by task.
+    One of the tags, the rarest thing that a client can ask for, leads; where there is none, the index of audience and
+    state or of the audience does. Whatever else is asked for is looked at task by task. Where there are several
+    audiences, MongoDB reads each along the index and merges them.
     """
     found: dict[str, Any] = {"_id": {"$lt": query.before or _ABOVE_ALL_IDS}}
-    index = BY_ID
     if query.owner is not None:
         found["owner"] = query.owner
-        index = "tasks_by_owner"
+    found |= shown(query.audiences)
     if query.state is not None:
-        field = "shown" if query.shown else "state"
-        found[field] = query.state.value
-        index = index if query.owner is None else f"tasks_by_{field}"
+        found["shown" if query.shown else "state"] = query.state.value
     if query.tags:
         found["labels"] = _labels(query.tags)
-        index = "tasks_by_label"
     if query.name_prefix:
         found["name"] = {"$gte": query.name_prefix}
         if (end := after_prefix(query.name_prefix)) is not None:
             found["name"]["$lt"] = end
-    return found, index
+    return found, _index(query)
+
+
+def _index(query: TaskQuery) -> str:
+    if query.audiences is not None:
+        if query.tags:
+            return "tasks_by_audience_label"
+        if query.state is None:
+            return "tasks_by_audience"
+        return "tasks_by_audience_shown" if query.shown else "tasks_by_audience_state"
+    if query.tags:
+        return "tasks_by_label"
+    if query.owner is not None:
+        return "tasks_by_owner"
+    return "tasks_of_all" if query.state is not None and query.shown else BY_ID
+
+
+def shown(audiences: Collection[str] | None) -> dict[str, Any]:
+    """Return the condition that a task is shown under one of these keys; everybody's tasks have no audience."""
+    if audiences is None:
+        return {}
+    stored = [audience or None for audience in audiences]
+    return {"audience": stored[0] if len(stored) == 1 else {"$in": stored}}
 
 
 def _labels(tags: tuple[tuple[str, str | None], ...]) -> Any:

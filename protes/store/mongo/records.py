@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from protes.clock import parse_rfc3339
@@ -59,6 +59,31 @@ class MongoRecords:
             if self._written(found, document):
                 return version
         raise StoreUnavailable("MongoDB: others change the same value all the time")
+
+    def put_many(
+        self,
+        kind: str,
+        values: Mapping[str, Mapping[str, Any]],
+        now: datetime,
+        *,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """See `Records.put_many`; in one write, of which a part may be done where it raises."""
+        del now
+        until = {"expires_at": time(expires_at)} if expires_at is not None else {}
+        gone = {} if until else {"$unset": {"expires_at": ""}}
+        updates = [
+            UpdateOne(
+                {"_id": tag_entry(kind, key)},
+                {"$set": {"value": to_json(dict(value)), "revision": new_token(), **until}, "$inc": {"version": 1}}
+                | gone,
+                upsert=True,
+            )
+            for key, value in values.items()
+        ]
+        if updates:
+            with translated():
+                self._database.records.bulk_write(updates, ordered=False)
 
     def delete(self, kind: str, key: str) -> bool:
         """See `Records.delete`."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from protes.store.mongo.errors import translated
 from protes.store.protocols import StoreError
@@ -20,6 +21,8 @@ TASKS, PARTS, RECORDS, META = "tasks", "parts", "records", "meta"
 
 _SECONDS = 600.0
 """A step may take longer than an operation: an index over a million tasks is not made at once."""
+
+_INDEX_NOT_FOUND = 27
 
 Step = Callable[[Database[dict[str, Any]]], None]
 
@@ -47,11 +50,8 @@ def _ascending(*names: str) -> tuple[tuple[str, int], ...]:
 
 _NEWEST_FIRST = ("_id", DESCENDING)
 
-INDEXES = (
-    # Pages of tasks. What stands behind the id is looked at in the index, not in each task.
+_FIRST = (
     Index(TASKS, "tasks_by_owner", (*_ascending("owner"), _NEWEST_FIRST, *_ascending("name"))),
-    Index(TASKS, "tasks_by_state", (*_ascending("owner", "state"), _NEWEST_FIRST, *_ascending("name"))),
-    Index(TASKS, "tasks_by_shown", (*_ascending("owner", "shown"), _NEWEST_FIRST, *_ascending("name"))),
     Index(TASKS, "tasks_by_label", (*_ascending("labels"), _NEWEST_FIRST, *_ascending("owner"))),
     # All that is asked of due tasks, so that those on their way already are passed over without being read.
     Index(TASKS, "tasks_due", _ascending("due_at", "enqueued_until", "lease_until")),
@@ -64,15 +64,61 @@ INDEXES = (
     Index(RECORDS, "records_expiring", _ascending("expires_at"), sparse=True),
 )
 
+BY_AUDIENCE = (
+    # Pages of tasks. What stands behind the id is looked at in the index, not in each task.
+    Index(TASKS, "tasks_by_audience", (*_ascending("audience"), _NEWEST_FIRST, *_ascending("name"))),
+    Index(TASKS, "tasks_by_audience_state", (*_ascending("audience", "state"), _NEWEST_FIRST, *_ascending("name"))),
+    Index(TASKS, "tasks_by_audience_shown", (*_ascending("audience", "shown"), _NEWEST_FIRST, *_ascending("name"))),
+    Index(TASKS, "tasks_by_audience_label", (*_ascending("audience", "labels"), _NEWEST_FIRST)),
+    Index(TASKS, "tasks_of_all", (*_ascending("shown"), _NEWEST_FIRST)),
+)
+
+_OF_NEWS = (
+    # Changes of state that the event log does not have yet: a field that few tasks have at any time.
+    Index(TASKS, "tasks_news", _ascending("news"), sparse=True),
+)
+
+INDEXES = (*_FIRST, *BY_AUDIENCE, *_OF_NEWS)
+"""Those of the newest version."""
+
 
 def _first(database: Database[dict[str, Any]]) -> None:
-    for index in INDEXES:
+    _make(database, _FIRST)
+
+
+def _second(database: Database[dict[str, Any]]) -> None:
+    """Show tasks by audience: a task of before is its owner's, or everybody's where it has none."""
+    tasks, last = database[TASKS], ""
+    while found := tasks.find_one({"owner": {"$gt": last}}, sort=[("owner", ASCENDING)], hint="tasks_by_owner"):
+        last = found["owner"]
+        tasks.update_many({"owner": last, "audience": {"$exists": False}}, {"$set": {"audience": f"user:{last}"}})
+    _make(database, BY_AUDIENCE)
+    # The first step made these once; nothing is asked of them any more.
+    for name in ("tasks_by_state", "tasks_by_shown"):
+        if name in tasks.index_information():
+            _drop(tasks, name)
+
+
+def _third(database: Database[dict[str, Any]]) -> None:
+    _make(database, _OF_NEWS)
+
+
+def _drop(tasks: Collection[dict[str, Any]], name: str) -> None:
+    try:
+        tasks.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:  # another process was quicker
+            raise
+
+
+def _make(database: Database[dict[str, Any]], indexes: Sequence[Index]) -> None:
+    for index in indexes:
         options = {"sparse": True} if index.sparse else {}
         # It is there already where another process was quicker.
         database[index.collection].create_indexes([IndexModel(list(index.keys), name=index.name, **options)])
 
 
-STEPS: tuple[Step, ...] = (_first,)
+STEPS: tuple[Step, ...] = (_first, _second, _third)
 """Each leads from version n to n + 1; an empty database is version 0."""
 
 

@@ -18,11 +18,11 @@ from pymongo.errors import (
 
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.ids import new_token
-from protes.store.mongo import applying, codec, loads, reading
+from protes.store.mongo import applying, codec, counting, loads, news, reading
 from protes.store.mongo.codec import Document
 from protes.store.mongo.database import MongoDatabase
 from protes.store.mongo.errors import TOO_LARGE, duplicates, refused, translated
-from protes.store.mongo.listing import page_filter
+from protes.store.mongo.listing import page_filter, shown
 from protes.store.mongo.texts import TextWriter, parts_prefix, task_of
 from protes.store.prefixes import after_prefix
 from protes.store.protocols import StoreError, StoreUnavailable, TooLarge
@@ -123,9 +123,9 @@ class MongoTaskStore(ApplyingTaskStore):
         found = reading.find(self._database, reading.by_ids(task_ids), {"version": 1})
         return {each["_id"]: each["version"] for each in found}
 
-    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+    def get(self, task_id: str, *, head: bool = False, audiences: Collection[str] | None = None) -> TaskRecord | None:
         """See `TaskStore.get`."""
-        wanted = {"_id": task_id}
+        wanted = {"_id": task_id, **shown(audiences)}
         found = reading.find(self._database, wanted, codec.HEAD if head else None)
         if head:
             return codec.head(found[0]) if found else None
@@ -245,12 +245,25 @@ class MongoTaskStore(ApplyingTaskStore):
         order = [("finished_at", ASCENDING), ("_id", ASCENDING)]
         return self._page(wanted, "tasks_ended", order, limit)
 
-    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+    def unannounced(self, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.unannounced`."""
+        return news.unannounced(self._database, limit)
+
+    def announced(self, moves: Mapping[str, int]) -> None:
+        """See `TaskStore.announced`."""
+        news.announced(self._database, moves)
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """See `TaskStore.count`."""
-        said: Any = {"$gte": ""} if owner is None else owner
-        field, index = ("open_owner", "tasks_unfinished") if unfinished else ("owner", "tasks_by_owner")
-        with translated():
-            return self._database.tasks.count_documents({field: said}, hint=index)
+        return counting.count(self._database, owner, unfinished, most)
+
+    def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
+        """See `TaskStore.created_since`."""
+        return counting.created_since(self._database, owner, after, limit)
+
+    def live_owners(self, instance_urls: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """See `TaskStore.live_owners`."""
+        return counting.live_owners(self._database, instance_urls)
 
     def close(self) -> None:
         """See `TaskStore.close`; the database is closed for all who use it."""

@@ -10,7 +10,7 @@ from protes.clock import parse_rfc3339, rfc3339
 from protes.store.records import NOT_STARTED, Attempt, Followed, JsonObject, Lease, Phase, TaskRecord
 from protes.tes.states import State, shown
 
-CONSTANT_COLUMNS = ("id", "owner", "created_at", "name", "tags", "preference", "via")
+CONSTANT_COLUMNS = ("id", "owner", "audience", "created_at", "name", "tags", "preference", "via")
 """Columns of `tasks` that are written once."""
 
 CHANGING_COLUMNS = (
@@ -25,6 +25,9 @@ CHANGING_COLUMNS = (
     "lease_until",
     "lease_cancel_known",
     "finished_at",
+    "moves",
+    "news",
+    "state_at",
 )
 """Columns of `tasks` that a head is made of besides the constant ones."""
 
@@ -64,6 +67,7 @@ def constant_values(record: TaskRecord) -> tuple[Any, ...]:
     return (
         record.id,
         record.owner,
+        record.audience,
         rfc3339(record.created_at),
         record.name,
         to_json(record.tags),
@@ -87,6 +91,9 @@ def changing_values(record: TaskRecord) -> tuple[Any, ...]:
         rfc3339(lease.until) if lease else None,
         lease.cancel_known if lease else None,
         to_time(record.finished_at),
+        record.moves,
+        record.news,
+        to_time(record.state_at),
         shown(record.state, record.last_steady).value,
         *(_NO_LIVE_ATTEMPT if live is None else _live_values(live)),
     )
@@ -120,11 +127,13 @@ def followed_from_row(row: Row) -> Followed:
 
 def head_from_row(row: Row) -> TaskRecord:
     """Make a head of the values of CONSTANT_COLUMNS and CHANGING_COLUMNS."""
-    task_id, owner, created_at, name, tags, preference, via, *changing = row
-    state, last_steady, version, cancelled_at, due_at, enqueued_until, *lease, finished_at = changing
+    task_id, owner, audience, created_at, name, tags, preference, via, *changing = row
+    state, last_steady, version, cancelled_at, due_at, enqueued_until, *rest = changing
+    *lease, finished_at, moves, news, state_at = rest
     return TaskRecord(
         id=task_id,
         owner=owner,
+        audience=audience,
         created_at=parse_rfc3339(created_at),
         document="",
         name=name,
@@ -139,6 +148,9 @@ def head_from_row(row: Row) -> TaskRecord:
         enqueued_until=from_time(enqueued_until),
         lease=_lease(*lease),
         finished_at=from_time(finished_at),
+        moves=moves or 1,
+        news=news,
+        state_at=from_time(state_at),
     )
 
 
@@ -161,10 +173,10 @@ def _lease(holder: str | None, token: str, until: str, cancel_known: int) -> Lea
     return None if holder is None else Lease(holder, token, parse_rfc3339(until), bool(cancel_known))
 
 
-def tag_rows(record: TaskRecord) -> list[tuple[str, str, str]]:
-    """Return the rows of `tags`: key, value, task."""
+def tag_rows(record: TaskRecord) -> list[tuple[str, str, str, str]]:
+    """Return the rows of `tags`: audience, key, value, task."""
     parts = (entry.partition("=") for entry in record.tags)
-    return [(key, value, record.id) for key, _, value in parts]
+    return [(record.audience, key, value, record.id) for key, _, value in parts]
 
 
 def attempt_values(attempt: Attempt) -> tuple[int, str, str | None]:

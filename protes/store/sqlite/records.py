@@ -13,6 +13,10 @@ from protes.store.protocols import Stored
 from protes.store.sqlite.codec import from_time, to_json, to_time
 from protes.store.sqlite.database import Database
 
+_PUT = (
+    "INSERT INTO records (kind, key, value, version, expires_at) VALUES (?, ?, ?, 1, ?) ON CONFLICT (kind, key) "
+    "DO UPDATE SET value = excluded.value, version = version + 1, expires_at = excluded.expires_at"
+)
 _VALID = "(expires_at IS NULL OR expires_at > ?)"
 
 
@@ -57,6 +61,20 @@ class SQLiteRecords:
             return version
 
         return self._database.write(put)
+
+    def put_many(
+        self,
+        kind: str,
+        values: Mapping[str, Mapping[str, Any]],
+        now: datetime,
+        *,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """See `Records.put_many`; all of them are written, or none."""
+        del now
+        rows = [(kind, key, to_json(dict(value)), to_time(expires_at)) for key, value in values.items()]
+        if rows:
+            self._database.write(lambda connection: connection.executemany(_PUT, rows).rowcount)
 
     def delete(self, kind: str, key: str) -> bool:
         """See `Records.delete`."""

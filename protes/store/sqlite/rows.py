@@ -34,6 +34,8 @@ _PUT_ATTEMPT = (
     "INSERT INTO attempts (task_id, n, data, log) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (task_id, n) DO UPDATE SET data = excluded.data, log = excluded.log"
 )
+_INSERT_TAG = "INSERT INTO tags (audience, key, value, task_id) VALUES (?, ?, ?, ?)"
+_DELETE_TAG = "DELETE FROM tags WHERE audience = ? AND key = ? AND value = ? AND task_id = ?"
 _PUT_SYSTEM_LOGS = "INSERT OR REPLACE INTO system_logs (task_id, lines) VALUES (?, ?)"
 
 
@@ -49,7 +51,7 @@ def insert(connection: sqlite3.Connection, record: TaskRecord) -> bool:
     if inserted.rowcount == 0:
         return False
     connection.execute("INSERT INTO documents (task_id, document) VALUES (?, ?)", (record.id, record.document))
-    connection.executemany("INSERT INTO tags (key, value, task_id) VALUES (?, ?, ?)", codec.tag_rows(record))
+    connection.executemany(_INSERT_TAG, codec.tag_rows(record))
     for attempt in record.attempts:
         connection.execute(_PUT_ATTEMPT, (record.id, *codec.attempt_values(attempt)))
     if record.system_logs:
@@ -76,7 +78,7 @@ def delete(connection: sqlite3.Connection, task_id: str) -> bool:
     if row is None:
         return False
     tags = codec.tag_rows(codec.head_from_row(row))
-    connection.executemany("DELETE FROM tags WHERE key = ? AND value = ? AND task_id = ?", tags)
+    connection.executemany(_DELETE_TAG, tags)
     connection.execute("DELETE FROM attempts WHERE task_id = ?", (task_id,))
     connection.execute("DELETE FROM system_logs WHERE task_id = ?", (task_id,))
     connection.execute("DELETE FROM documents WHERE task_id = ?", (task_id,))

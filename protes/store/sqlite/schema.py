@@ -117,7 +117,48 @@ _FOURTH = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = (
+    # Tasks are shown by audience. A task of before is its owner's, or everybody's where it has none. The default is for
+    # processes of the older version, which know of no caller, and go on until they are replaced.
+    "ALTER TABLE tasks ADD COLUMN audience TEXT NOT NULL DEFAULT ''",
+    "UPDATE tasks SET audience = 'user:' || owner WHERE owner > ''",
+    "DROP INDEX tasks_by_owner",
+    "DROP INDEX tasks_by_state",
+    "DROP INDEX tasks_by_shown",
+    "CREATE INDEX tasks_by_audience ON tasks (audience, id, name)",
+    "CREATE INDEX tasks_by_state ON tasks (audience, state, id, name)",
+    "CREATE INDEX tasks_by_shown ON tasks (audience, shown, id, name)",
+    "CREATE INDEX tasks_by_owner ON tasks (owner, id)",
+    "CREATE INDEX tasks_of_all ON tasks (shown, id)",
+    # Whoever looks for a tag reads nothing of tasks that they may not see.
+    "ALTER TABLE tags RENAME TO older_tags",
+    """
+    CREATE TABLE tags (
+        audience TEXT NOT NULL DEFAULT '',
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        PRIMARY KEY (audience, key, value, task_id)
+    ) WITHOUT ROWID
+    """,
+    """
+    INSERT INTO tags (audience, key, value, task_id)
+    SELECT tasks.audience, key, value, task_id FROM older_tags CROSS JOIN tasks ON tasks.id = task_id
+    """,
+    "DROP TABLE older_tags",
+    "CREATE INDEX tags_by_key ON tags (audience, key, task_id)",
+    "CREATE INDEX tags_of_all ON tags (key, value, task_id)",
+)
+
+_SIXTH = (
+    # Changes of state that the event log does not have yet (protes/store/sqlite/news.py).
+    "ALTER TABLE tasks ADD COLUMN moves INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE tasks ADD COLUMN news INTEGER",
+    "ALTER TABLE tasks ADD COLUMN state_at TEXT",
+    "CREATE INDEX tasks_news ON tasks (news) WHERE news IS NOT NULL",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 """Each step is the statements that lead from version n to n + 1; an empty file is version 0."""
 
 

@@ -1,15 +1,17 @@
 """The TaskStore on SQLite."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from protes.clock import parse_rfc3339, rfc3339
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.records import FURTHEST_AHEAD, Followed, InstanceLoad, Phase, TaskQuery, TaskRecord
-from protes.store.sqlite import codec, rows
+from protes.store.sqlite import codec, news, rows
+from protes.store.sqlite.counting import CREATED_SINCE, LIVE_OWNERS, count_sql
 from protes.store.sqlite.database import Database
-from protes.store.sqlite.listing import page_sql
+from protes.store.sqlite.listing import page_sql, shown_sql
 
 
 class SQLiteTaskStore(ApplyingTaskStore):
@@ -36,14 +38,17 @@ class SQLiteTaskStore(ApplyingTaskStore):
         )
         return dict(found)
 
-    def get(self, task_id: str, *, head: bool = False) -> TaskRecord | None:
+    def get(self, task_id: str, *, head: bool = False, audiences: Collection[str] | None = None) -> TaskRecord | None:
         """See `TaskStore.get`."""
         columns, record = (rows.HEAD, codec.head_from_row) if head else (rows.WHOLE, codec.whole_from_row)
-        found = self._database.read(f"SELECT {columns} FROM tasks WHERE id = ?", (task_id,))  # noqa: S608
+        shown, values = shown_sql(audiences)
+        found = self._database.read(f"SELECT {columns} FROM tasks WHERE id = ?{shown}", (task_id, *values))  # noqa: S608
         return record(found[0]) if found else None
 
     def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
         """See `TaskStore.list`."""
+        if query.audiences == ():
+            return []
         record = codec.head_from_row if query.heads else codec.whole_from_row
         return [record(row) for row in self._database.read(*page_sql(query))]
 
@@ -116,14 +121,28 @@ class SQLiteTaskStore(ApplyingTaskStore):
         )
         return [codec.whole_from_row(row) for row in found]
 
-    def count(self, *, owner: str | None = None, unfinished: bool = False) -> int:
+    def unannounced(self, limit: int) -> Sequence[TaskRecord]:
+        """See `TaskStore.unannounced`."""
+        return news.unannounced(self._database, limit)
+
+    def announced(self, moves: Mapping[str, int]) -> None:
+        """See `TaskStore.announced`."""
+        news.announced(self._database, moves)
+
+    def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """See `TaskStore.count`."""
-        wheres = ["owner = ?"] if owner is not None else []
-        if unfinished:
-            wheres.append("finished_at IS NULL")
-        condition = f" WHERE {' AND '.join(wheres)}" if wheres else ""
-        values = () if owner is None else (owner,)
-        return int(self._database.read(f"SELECT count(*) FROM tasks{condition}", values)[0][0])  # noqa: S608
+        return int(self._database.read(*count_sql(owner, unfinished, most))[0][0])
+
+    def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
+        """See `TaskStore.created_since`."""
+        return [task_id for (task_id,) in self._database.read(CREATED_SINCE, (owner, after, limit))]
+
+    def live_owners(self, instance_urls: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """See `TaskStore.live_owners`."""
+        found: dict[str, Counter[str]] = {}
+        for url, owner in self._database.read(LIVE_OWNERS, (codec.to_json(sorted(instance_urls)),)):
+            found.setdefault(url, Counter())[owner] += 1
+        return found
 
     def close(self) -> None:
         """See `TaskStore.close`; the database is closed for all who use it."""
