@@ -5,8 +5,10 @@ BIN    := $(VENV)/bin
 PORT   ?= 8080
 DATA   ?= data
 PLOTS  ?= build/simulation
+# Many tests wait for servers more than they compute, so there may be more of them at once than there are cores.
+WORKERS ?= 4
 
-.PHONY: help install run demo serve test check format services-install services faults engines-install engines bench simulate docs audit clean
+.PHONY: help install run demo serve test check format services-install services faults engines-install engines bench simulate docs audit fuzz clean
 
 help:
 	@echo "make run      the demo federation: three nodes, a registry, the gateway, real tasks (ONCE=1: end afterwards; PORT=8080)"
@@ -19,6 +21,7 @@ help:
 	@echo "make bench    the figures of the README"
 	@echo "make docs     the documentation as a site, in build/site"
 	@echo "make audit    what is installed against known vulnerabilities (asks a database on the Internet)"
+	@echo "make fuzz     fuzzing for longer, with other inputs each time (EXAMPLES=200)"
 	@echo "make simulate the ranker against others and against an oracle, plots in $(PLOTS) (SEEDS=30; QUICK=1)"
 
 # A stamp per set of packages, so that a second call starts at once.
@@ -48,7 +51,7 @@ serve: $(VENV)/.installed
 	@$(BIN)/protes serve --port $(PORT) --data $(DATA) $(if $(CONFIG),--config $(CONFIG))
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not services and not engines and not crash"
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not services and not engines and not crash"
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
@@ -84,6 +87,9 @@ docs: $(VENV)/.dev
 
 audit: $(VENV)/.dev
 	@$(BIN)/python -m pip_audit --requirement deployment/requirements.txt
+
+fuzz: $(VENV)/.dev
+	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/fuzz -n auto --maxprocesses 4 --timeout 0
 
 $(VENV)/.simulate: $(VENV)/.dev
 	@echo "Installing what the plots need ..."

@@ -144,6 +144,7 @@ def serve(
         "limit_request_fields": 100,
         "limit_request_field_size": 16_384,  # tokens of some issuers are long
         "limit_request_line": 8190,  # lists with many tag filters have long URLs
+        "forwarder_headers": "",  # else whoever is on this machine says by header at which path a request is
         "loglevel": "error",
         "control_socket_disable": True,
         "post_worker_init": ready,

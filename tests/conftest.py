@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 from tests.support import ferretdb
+from tests.support.inputs_tried import pytest_terminal_summary as pytest_terminal_summary
+from tests.support.inputs_tried import tried as tried
 from tests.support.services import missing
 
 # The machine may be busy: a slow example is no failure. The same examples each time: a failure repeats.

@@ -48,6 +48,7 @@ def cancel_tasks(asked: Any) -> dict[str, Any]:
     parts = services()
     if not isinstance(asked, Mapping):
         raise invalid([FieldError("body", "must be a JSON object")])
+    asked = {name: value for name, value in asked.items() if value is not None}
     write_task(asked)  # refuses what is no text
     if _IDS in asked:
         return {"results": _cancel_named(parts, _ids(asked, parts.settings.api.largest_batch))}
@@ -133,7 +134,7 @@ def _filters(asked: Mapping[str, Any]) -> tuple[tuple[tuple[str, str | None], ..
     """
     tags, prefix = asked.get(_TAGS, {}), asked.get(_PREFIX, "")
     if not isinstance(tags, Mapping) or not all(isinstance(value, str) for value in tags.values()):
-        raise invalid([FieldError(_TAGS, "must be a JSON object of strings")])
+        raise invalid([FieldError(_TAGS, 'must be a JSON object of strings; "" stands for any value')])
     if not isinstance(prefix, str):
         raise invalid([FieldError(_PREFIX, "must be a string")])
     if not tags and not prefix:

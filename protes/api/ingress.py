@@ -20,7 +20,8 @@ from protes.api.validation import path_of
 ENVIRON_KEY = "protes.ingress"
 COMPATIBILITY_BASE = "/v1"
 TES_BASES = ("/ga4gh/tes/v1", COMPATIBILITY_BASE)
-BATCHES = ("/protes/v1/tasks:create", "/protes/v1/tasks:cancel")
+CANCEL_TASKS = "/protes/v1/tasks:cancel"
+BATCHES = ("/protes/v1/tasks:create", CANCEL_TASKS)
 SERVER_SET = ("id", "state", "logs", "creation_time")
 _SLASHES = re.compile(r"/{2,}")
 _ROOT = re.compile(r"^/(w|profiles)/([^/]*)(/.*)?$")
@@ -133,7 +134,8 @@ class IngressLayer:
                 body = parse_task(raw, environ.get("CONTENT_TYPE", ""))
                 raw = write_task(body)
             elif environ["REQUEST_METHOD"] == "POST" and path in BATCHES:
-                body = parse_json(raw, environ.get("CONTENT_TYPE", ""))
+                # A filter that is null must not be a filter less: it could find, and cancel, everything.
+                body = parse_json(raw, environ.get("CONTENT_TYPE", ""), keep_nulls=path == CANCEL_TASKS)
                 raw = b"{}"  # each part is checked by itself, with a result of its own
             environ["wsgi.input"] = BytesIO(raw)
             environ["CONTENT_LENGTH"] = str(len(raw))
@@ -256,8 +258,8 @@ def without_server_set(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in SERVER_SET}
 
 
-def parse_json(raw: bytes, content_type: str) -> Any:
-    """Parse a body, without nulls in objects.
+def parse_json(raw: bytes, content_type: str, *, keep_nulls: bool = False) -> Any:
+    """Parse a body, without nulls in objects, or with them.
 
     Raises:
         Problem: 415 where it is not declared as JSON, 400 where it is none.
@@ -266,11 +268,13 @@ def parse_json(raw: bytes, content_type: str) -> Any:
     if not _JSON_TYPE.match(media_type):
         raise Problem(415, "header Content-Type: must be application/json")
     try:
-        return drop_nulls(json.loads(raw, parse_constant=_refuse_constant))
+        document = json.loads(raw, parse_constant=_refuse_constant)
+        without = drop_nulls(document)
     except RecursionError:
         raise Problem(400, "the body is nested too deeply") from None
     except ValueError as error:
         raise Problem(400, f"the body is not JSON: {error}") from None
+    return document if keep_nulls else without
 
 
 def write_task(document: Mapping[str, Any]) -> bytes:

@@ -25,6 +25,9 @@ HEADER = "X-Request-ID"
 ROUTE_KEY = "protes.route"
 """Where the route template of a request is noted."""
 
+_NOSNIFF = ("X-Content-Type-Options", "nosniff")
+"""Answers hold what clients wrote: a browser must take them for what they are declared as, and for nothing else."""
+
 _ENVIRON_HEADER = "HTTP_X_REQUEST_ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -123,6 +126,8 @@ class _Answer:
     def __call__(self, status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
         self.status = status[:3]
         headers.append((HEADER, self._request_id))
+        if not any(name.lower() == _NOSNIFF[0].lower() for name, _ in headers):
+            headers.append(_NOSNIFF)
         return self._start(status, headers, *rest)
 
 

@@ -95,7 +95,8 @@ def check_signature(token: Unverified, key: VerificationKey) -> bytes:
 def _key(document: Mapping[str, Any]) -> VerificationKey | None:
     """Return a key, None where it is for something else, is too weak, or is of a kind that is not known here."""
     operations = document.get("key_ops")
-    if document.get("use") not in (None, "sig") or (operations is not None and "verify" not in operations):
+    verifies = operations is None or (isinstance(operations, list) and "verify" in operations)
+    if document.get("use") not in (None, "sig") or not verifies:
         return None
     public = _public(document)
     possible = _possible(public)

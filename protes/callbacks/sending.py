@@ -114,6 +114,6 @@ def _retry_after(answer: WebAnswer, now: datetime) -> float:
         return min(float(text[:9]), _LONGEST_WAIT_SECONDS)
     try:
         seconds = (email.utils.parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
     return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from middleware import MiddlewareConfigError, build_chain
 from protes.app import Gateway, create_gateway, create_worker
+from protes.cli.named_files import read_files
 from protes.cli.output import CliError, Exit, as_json
 from protes.config.loading import ConfigError, Loaded
 from protes.config.watching import ConfigFiles
@@ -109,6 +110,10 @@ def worker(args: Namespace) -> int:
 def check_config(args: Namespace) -> int:
     """Say whether a configuration can be used, and print it without secrets."""
     loaded = _load(ConfigFiles(args.config, os.environ, _overrides(args)))
+    try:
+        read_files(loaded.settings)
+    except ConfigError as error:
+        raise CliError(f"the configuration cannot be used: {error}", Exit.USAGE) from None
     as_json(json.loads(loaded.settings.model_dump_json()))
     return Exit.OK
 

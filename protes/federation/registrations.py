@@ -1,19 +1,17 @@
 """Instances that operators register at run time, kept in the store, so that all processes see them (DESIGN.md 6)."""
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from protes.clock import Clock, parse_rfc3339, rfc3339
 from protes.config.credentials import Credentials
 from protes.config.federation import NamedCredentials
 from protes.config.instances import Declared, InstanceSettings
 from protes.federation.known import KnownInstance
+from protes.federation.lock import Lock
 from protes.federation.merge import NOTHING_DECLARED, Registered, key_of
 from protes.store.protocols import Conflict, Records, Stored, StoreUnavailable
 from protes.tes.dialects.table import DIALECTS
@@ -22,10 +20,6 @@ from service_registry_client import normalise_url
 logger = logging.getLogger(__name__)
 
 KIND = "registration"
-_LOCK_KIND, _LOCK_KEY = "registration_lock", "all"
-_LOCK_LASTS = timedelta(seconds=10)
-_LOCK_TRIES = 100
-_LOCK_PAUSE_SECONDS = 0.05
 _PAGE = 256
 
 
@@ -94,6 +88,7 @@ class Registrations:
         self._records = records
         self._clock = clock
         self._credentials = credentials
+        self._alone = Lock(records, clock)
         self._read: dict[str, _Read] = {}
         self._registered: tuple[Registered, ...] = ()
 
@@ -126,10 +121,11 @@ class Registrations:
             Taken: the id or the URL belongs to another one.
             StoreUnavailable: other changes take too long.
         """
-        with self._alone():
+        with self._alone.held() as still:
             if self.get(wanted.id) is not None:
                 raise Taken("id", wanted.id)
             self._refuse_same_url(wanted)
+            still()
             return self._put(wanted, expected_version=0)
 
     def put(self, wanted: Registration) -> tuple[Registration, bool]:
@@ -141,16 +137,17 @@ class Registrations:
             Taken: the URL belongs to another one.
             StoreUnavailable: other changes take too long.
         """
-        with self._alone():
+        with self._alone.held() as still:
             stored = self._records.get(KIND, wanted.id, self._clock.now())
             before = _from_stored(stored) if stored is not None else None
             self._refuse_same_url(wanted)
             kept = wanted if before is None else replace(wanted, created_at=before.created_at)
+            still()
             return self._put(kept, expected_version=stored.version if stored is not None else 0), stored is None
 
     def delete(self, registration_id: str) -> bool:
         """Remove a registration; return whether it was there."""
-        with self._alone():
+        with self._alone.held():
             return self._records.delete(KIND, registration_id)
 
     def _put(self, registration: Registration, expected_version: int) -> Registration:
@@ -168,28 +165,6 @@ class Registrations:
         for each in self.all():
             if each.id != wanted.id and key_of(each.url) == key:
                 raise Taken("url", each.id)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock on all registrations; that of a process that died expires."""
-        mine = uuid4().hex
-        for _ in range(_LOCK_TRIES):
-            now = self._clock.now()
-            try:
-                self._records.put(
-                    _LOCK_KIND, _LOCK_KEY, {"holder": mine}, now, expected_version=0, expires_at=now + _LOCK_LASTS
-                )
-                break
-            except Conflict:
-                self._clock.wait(threading.Event(), _LOCK_PAUSE_SECONDS)
-        else:
-            raise StoreUnavailable("other changes of registrations take too long")
-        try:
-            yield
-        finally:
-            held = self._records.get(_LOCK_KIND, _LOCK_KEY, self._clock.now())
-            if held is not None and held.value["holder"] == mine:
-                self._records.delete(_LOCK_KIND, _LOCK_KEY)
 
     def _current(self) -> list[_Read]:
         """Read what is stored, by id, decoding only what has changed."""

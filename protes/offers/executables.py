@@ -11,6 +11,11 @@ from protes.offers.reading import Node
 
 _MOST_ARGUMENTS = 10_000
 _DATA_FOLDER = "/data"
+_OF_CONTAINERS = ("image", "entrypoint", "command", "environment")
+_TYPED = ("task", *_OF_CONTAINERS)
+_BROKERS_OWN = frozenset({"created", "messages", "options"})
+"""What metadata hold that a broker says, not its client."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
@@ -42,16 +47,28 @@ def read_executable(request: Node) -> Executable:
     if kind is None:
         node.wrong("kind", f"is required: {kinds.TASK}, or the URI of {kinds.DOCKER_CONTAINER}")
         return Executable({}, None)
-    described = {**node.whole(), "kind": kind}
-    described.pop("type", None)
     match kinds.name_of(kind):
         case kinds.TASK:
-            return _task(request, node, described)
+            return _task(request, node, _described(node, kind, "task"))
         case kinds.DOCKER_CONTAINER:
-            return _container(request, node, described)
+            return _container(request, node, _described(node, kind, *_OF_CONTAINERS))
         case _:
             why = f"is not run here; known are {kinds.TASK} and {kinds.DOCKER_CONTAINER}"
-            return Executable(described, None, (unsupported(node.at("kind"), why),))
+            return Executable(_described(node, kind), None, (unsupported(node.at("kind"), why),))
+
+
+def _described(node: Node, kind: str, *read: str) -> dict[str, Any]:
+    """Return an executable as it is shown again: of the fields that have a type, those alone that are `read`."""
+    others = {*_TYPED, "type", "meta"}.difference(read)
+    described = {name: value for name, value in node.whole().items() if name not in others}
+    if isinstance(described.get("image"), str):
+        described["image"] = {"locations": [described["image"]]}
+    meta = node.object("meta")
+    if meta is not None:
+        for name in ("uuid", "name", "description", "url"):
+            meta.text(name)
+        described["meta"] = {name: value for name, value in meta.whole().items() if name not in _BROKERS_OWN}
+    return {**described, "kind": kind}
 
 
 def _task(request: Node, node: Node, described: Mapping[str, Any]) -> Executable:

@@ -14,7 +14,7 @@ class Walk:
     """One walk through a list.
 
     Attributes:
-        complete: whether the page yielded last is the last one of the list.
+        complete: whether the page yielded last is the last of the list, and no entry so far was left out for its id.
         token: that of the page after the one yielded last; None where the walk ends with it.
     """
 
@@ -48,14 +48,16 @@ class Walk:
         """
         ids: set[str] = set()
         tokens: set[str] = set()
+        left_out = 0
         for _ in range(self._max_pages):
             page = read_page(self._fetch([*query, *_paging(page_size, token)]))
+            left_out += page.left_out
             by_id = {read_id(entry): entry for entry in page.entries}
             new = tuple(entry for task_id, entry in by_id.items() if task_id not in ids)
             ids.update(by_id)
             token = self._dialect.next_token(page, page_size)
             ends = token is None or token in tokens or _turns_in_a_ring(page, new)
-            self.complete = token is None
+            self.complete = token is None and not left_out
             self.token = None if ends else token
             if new:
                 yield new

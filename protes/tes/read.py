@@ -29,6 +29,7 @@ _EARLIEST_YEAR = 1970
 """Go's and .NET's zero times mean "not set"."""
 
 _INT32_LOWEST, _INT32_HIGHEST = -(2**31), 2**31 - 1
+_INT64_HIGHEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,17 @@ class SeenTask:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a task list: its entries as they came, and the token as it came ("" for none)."""
+    """A page of a task list.
+
+    Attributes:
+        entries: those with a usable id, as they came.
+        token: as it came, "" for none.
+        left_out: how many more entries it has.
+    """
 
     entries: tuple[Mapping[str, Any], ...]
     token: str
+    left_out: int = 0
 
 
 def read_task(
@@ -113,7 +121,7 @@ def read_page(answer: object) -> Page:
     if tasks is not None and not isinstance(tasks, list):
         raise BadAnswer("answered with tasks that are not a list")
     entries = tuple(each for each in tasks or () if isinstance(each, Mapping) and read_id(each))
-    return Page(entries, _text(field(answer, "next_page_token")))
+    return Page(entries, _text(field(answer, "next_page_token")), len(tasks or ()) - len(entries))
 
 
 def field(document: Mapping[str, Any], name: str) -> Any:
@@ -224,7 +232,8 @@ def _output(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     url, path = _text(field(entry, "url")), _text(field(entry, "path"))
     if not (url and path):
         return None
-    return {"url": redact(url), "path": path, "size_bytes": str(max(0, _integer(field(entry, "size_bytes")) or 0))}
+    size = _integer(field(entry, "size_bytes")) or 0
+    return {"url": redact(url), "path": path, "size_bytes": str(size if 0 <= size <= _INT64_HIGHEST else 0)}
 
 
 def _times(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,10 +283,15 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object) -> str:
-    """A string as it is, nothing as "", anything else as JSON."""
+    """A string as it is, nothing as "", anything else as JSON; "" too for what is nested too deeply to be written."""
     if value is None:
         return ""
-    return _clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    if isinstance(value, str):
+        return _clean(value)
+    try:
+        return _clean(json.dumps(value, ensure_ascii=False))
+    except RecursionError:  # parsing it took fewer frames than were left then, writing it takes more than are left now
+        return ""
 
 
 def _clean(text: str) -> str:

@@ -171,3 +171,49 @@ def test_the_world_is_let_in_by_an_option(capsys: pytest.CaptureFixture[str]) ->
     assert "auth.allow_anonymous" in capsys.readouterr().err
     assert main(["check-config", "--host", "0.0.0.0", "--allow-anonymous"]) == 0
     assert json.loads(capsys.readouterr().out)["auth"]["allow_anonymous"] is True
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [(None, "cannot be read"), ("", "has no users"), ("# ann\nann:swordfish\n", "line 2: must be name:hash")],
+)
+def test_check_config_refuses_a_file_of_users_that_serve_would_refuse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: str | None, text: str
+) -> None:
+    users, config = tmp_path / "users", tmp_path / "gateway.yaml"
+    if lines is not None:
+        users.write_text(lines, encoding="utf-8")
+    auth = {"mode": "basic", "users_file": str(users)}
+    config.write_text(json.dumps({"custom": {"auth": auth}}), encoding="utf-8")
+    assert main(["check-config", "--config", str(config)]) == 2
+    said = capsys.readouterr().err
+    assert f"custom.auth.users_file: {users}" in said
+    assert text in said
+    assert "swordfish" not in said
+    users.write_text(f"ann:{hash_password('swordfish')}\n", encoding="utf-8")
+    assert main(["check-config", "--config", str(config)]) == 0
+    assert "scrypt" not in capsys.readouterr().out
+
+
+FILES = {
+    "secret_key_file": lambda file: {"server": {"secret_key_file": file}},
+    "callback_keys_file": lambda file: {"events": {"callback_keys_file": file}},
+    "token_file": lambda file: {"metrics": {"token_file": file}},
+    "broker_url_file": lambda file: {"runner": {"kind": "celery", "broker_url_file": file}},
+    "url_file": lambda file: {"store": {"url_file": file}},
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_check_config_reads_files_of_secrets_that_are_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    secret, config = tmp_path / "secret", tmp_path / "gateway.yaml"
+    config.write_text(json.dumps({"custom": FILES[name](str(secret))}), encoding="utf-8")
+    assert main(["check-config", "--config", str(config)]) == 0  # it may be put there where the gateway runs
+    capsys.readouterr()
+    secret.write_text("swordfish", encoding="utf-8")
+    assert main(["check-config", "--config", str(config)]) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert "swordfish" not in said

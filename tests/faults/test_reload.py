@@ -189,7 +189,7 @@ def test_a_bad_file_is_refused_with_a_message_and_the_old_one_serves_on(tmp_path
             ("custom:\n  chain: [{use: no_such_step}]\n", "step 3 (no_such_step): no middleware has this name"),
             (
                 "custom: {instances: [{id: x, url: 'http://x', credentials: {type: bearer, secret_env: NOT_THERE}}]}\n",
-                "the environment variable NOT_THERE is not set",
+                "environment variable NOT_THERE is not set",
             ),
         ):
             here.write(text)

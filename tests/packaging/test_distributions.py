@@ -49,7 +49,7 @@ def test_the_source_distribution_has_every_file_of_the_packages(built: Built) ->
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert wanted() - names == set()
     assert {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/index.md"} <= names
-    assert not [name for name in names if "secrets/" in name or name.endswith(".pyc")]
+    assert not [name for name in names if "deployment/secrets/" in name or name.endswith(".pyc")]
 
 
 def test_metadata(built: Built) -> None:

@@ -44,11 +44,12 @@ class Canaries:
 
     def in_(self, material: bytes) -> set[str]:
         """Return the names of the secrets that are found in something."""
-        plain = unquote_to_bytes(unquote_to_bytes(material))
+        plain = unquote_to_bytes(unquote_to_bytes(material)) if b"%" in material else material
+        both = (material,) if plain == material else (material, plain)
         return {
             name
             for name, value in self.values.items()
-            if any(each in material or each in plain for each in _forms(value))
+            if any(each in some for each in set(_forms(value)) for some in both)
         }
 
 
@@ -77,7 +78,9 @@ def arrived(server: ScriptedServer) -> bytes:
 
 
 def _sent(request: Request) -> bytes:
-    head = "\n".join([f"{request.method} {request.target}", *(f"{name}: {each}" for name, each in request.headers.items())])
+    head = "\n".join(
+        [f"{request.method} {request.target}", *(f"{name}: {each}" for name, each in request.headers.items())]
+    )
     return head.encode() + b"\n\n" + unpacked(request.body)
 
 
@@ -104,7 +107,7 @@ def leaks(
         may: by secret, the places that have it by right; where its name ends in `!`, it must be found there.
 
     Returns:
-        Where secrets are that should not be there, by secret; and where they are missing, so that the test sees nothing.
+        Where secrets are that should not be there, by secret; and where they are missing that should be.
     """
     found: dict[str, set[str]] = {name: set() for name in canaries.values}
     for place, material in seen.items():

@@ -127,14 +127,22 @@ class World:
     # The gateway
 
     def configuration(self) -> Path:
-        """Write the configuration: some secrets in the environment, some in files, some in the settings."""
-        settings = {
+        """Write the configuration, with a store in a folder of this machine."""
+        settings = {"store": {"url": str(self.folder / "data")}, **self.settings()}
+        file = self.folder / "gateway.yaml"
+        file.write_text(yaml.safe_dump({"custom": settings}), encoding="utf-8")
+        return file
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings: some secrets are in the environment, some in files, some in the settings themselves."""
+        return {
             "gateway_id": "gateway-of-canaries",
-            "store": {"url": str(self.folder / "data")},
             "server": self._server(),
             "auth": self._auth(),
             "instances": self._instances(),
-            "registries": [{"url": self.registry.url, "token": self._in_environ("registry token"), "refresh_seconds": 1}],
+            "registries": [
+                {"url": self.registry.url, "token": self._in_environ("registry token"), "refresh_seconds": 1}
+            ],
             "credentials": {"named": {"type": "bearer", "secret": self._in_file("named"), "hosts": ["127.0.0.1"]}},
             "sources": self._sources(),
             "events": self._events(),
@@ -148,9 +156,6 @@ class World:
             "reload": {"watch_seconds": 0.1},
             "chain": self._chain(),
         }
-        file = self.folder / "gateway.yaml"
-        file.write_text(yaml.safe_dump({"custom": settings}), encoding="utf-8")
-        return file
 
     def _in_environ(self, name: str) -> str:
         variable = name.upper().replace(" ", "_")
@@ -188,14 +193,15 @@ class World:
         credentials["passing"] = {"type": "pass_through", "hosts": ["127.0.0.1"]}
         credentials["exchanging"] = self.endpoint.settings(self.folder / "exchange-secret")
         self.canaries.keep("exchange secret", SECRET)
-        limits = {"input_schemes": ["http", "https"], "output_schemes": ["http", "https"]}
+        web = {"input_schemes": ["http", "https"], "output_schemes": ["http", "https"]}
+        limits = {"bearer": web, "basic": {"input_schemes": ["http", "https", "ftp"]}}
         return [
             {
                 "id": name,
                 "url": fake.url,
                 "credentials": credentials[name],
                 "url_credentials": name == "basic",
-                "limits": limits if name == "bearer" else {},
+                "limits": limits.get(name, {}),
             }
             for name, fake in self.fakes.items()
         ]

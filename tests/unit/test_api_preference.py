@@ -323,5 +323,7 @@ def test_bad_values_are_refused_with_what_is_right_and_never_repeated(name: str,
     words = ("25", "EUR", "NaN")
     if (name, text) in known_good or (name in ("affinity", "offer", "profile") and text in words):
         return
+    if name == "group" and text != "\ud800" and len(text) <= 1024:
+        return  # an identity provider names groups as it likes
     assert [error.field for error in errors] == [f"tags.protes.{name}"]
     assert len(errors[0].detail) < 300

@@ -1,5 +1,6 @@
 """Instances registered at run time, as the store keeps them."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from protes.config.federation import NamedCredentials
 from protes.config.instances import Declared
 from protes.federation.registrations import KIND, Registration, Registrations, Taken, may_be_sent
 from protes.store.factory import create_stores
-from protes.store.protocols import Records
+from protes.store.protocols import Records, StoreUnavailable
 from tests.support.waiting import at_once
 
 CREDENTIALS = {
@@ -118,10 +119,21 @@ def test_a_removal_is_seen_and_so_is_another_one_under_the_same_id(
     assert elsewhere.get("a") is None
 
 
+class WaitingClock(ManualClock):
+    """Stands still, and has those wait who wait.
+
+    Where nobody waits, and the time runs ahead all the same, a lock is over before its holder has done anything.
+    """
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(seconds)
+
+
 def test_of_operators_who_register_the_same_at_once_one_succeeds(
-    records: Records, clock: ManualClock, make: Callable[..., Registration]
+    records: Records, make: Callable[..., Registration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operators = [Registrations(records, clock, {}) for _ in range(6)]
+    monkeypatch.setattr("protes.federation.lock.TRIES", 10_000)  # the machine may be busy
+    operators = [Registrations(records, WaitingClock(), {}) for _ in range(6)]
     same_url = at_once([lambda n=n, each=each: each.create(make(f"r{n}")) for n, each in enumerate(operators)])  # type: ignore[misc]
     same_id = at_once(
         [lambda n=n, each=each: each.create(make("x", f"https://h{n}.example.org")) for n, each in enumerate(operators)]  # type: ignore[misc]
@@ -130,6 +142,40 @@ def test_of_operators_who_register_the_same_at_once_one_succeeds(
         assert sum(isinstance(each, Registration) for each in outcomes) == 1
         assert sum(isinstance(each, Taken) for each in outcomes) == 5
     assert len(operators[0].all()) == 2
+
+
+class Interrupted:
+    """Records of a process that stands still, once, when it has looked at all registrations."""
+
+    def __init__(self, records: Records, meanwhile: Callable[[], None]) -> None:
+        self._records = records
+        self._meanwhile: Callable[[], None] | None = meanwhile
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._records, name)
+
+    def scan(self, *arguments: object, **named: object) -> object:
+        found = self._records.scan(*arguments, **named)  # type: ignore[arg-type]
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_who_stood_still_for_longer_than_the_lock_lasts_writes_nothing(
+    records: Records, clock: ManualClock, make: Callable[..., Registration], write: str
+) -> None:
+    def meanwhile() -> None:
+        clock.advance(60)
+        Registrations(records, clock, {}).create(make("other"))
+
+    late = Registrations(Interrupted(records, meanwhile), clock, {})  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable, match="too slow"):
+        getattr(late, write)(make("late"))
+    assert [each.id for each in late.all()] == ["other"]
+    with pytest.raises(Taken):
+        getattr(late, write)(make("late"))
 
 
 def test_a_lock_that_was_left_behind_holds_nobody_up_for_long(

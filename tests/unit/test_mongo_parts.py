@@ -264,7 +264,7 @@ INDEX = (("owner", 1), ("_id", -1), ("name", 1))
         ({"owner": "x", "_id": {"$lt": "z"}}, (("_id", -1),), True),
         ({"$and": [{"owner": "x"}, {"name": "y"}]}, (), True),
         ({"owner": "x"}, (("name", 1),), False),
-        ({"owner": {"$in": ["x", "y"]}}, (("_id", -1),), False),
+        ({"owner": {"$in": ["x", "y"]}}, (("_id", -1),), True),  # one range each, merged
         ({"owner": {"$gt": "x"}}, (("owner", 1),), True),
         ({"owner": {"$not": {"$gt": "x"}}}, (), False),
         ({"_id": {"$lt": "z"}}, (("_id", -1),), False),

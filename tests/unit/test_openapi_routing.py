@@ -34,6 +34,8 @@ SERVED = {
         ("GET", "/tasks/abc/routing"): "GetRouting",
         ("POST", "/offers"): "CreateOffers",
         ("GET", "/middleware"): "ListMiddleware",
+        ("GET", "/summary"): "GetSummary",
+        ("GET", "/events"): "StreamEvents",
         ("POST", "/tasks:create"): "CreateTasks",
         ("POST", "/tasks:cancel"): "CancelTasks",
         ("DELETE", "/tasks/abc"): "DeleteTask",
@@ -71,6 +73,8 @@ CONTROLLERS = {
 ELSEWHERE = {
     "GetTaskInfo": "protes.api.task_info",
     "DeleteTask": "protes.api.deleting",
+    "GetSummary": "protes.api.summary",
+    "StreamEvents": "protes.api.events",
     **dict.fromkeys(("GetMyInstances", "PutMyInstances", "DeleteMyInstances"), "protes.api.consent"),
 }
 WITH_BODIES = (

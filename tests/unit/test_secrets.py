@@ -133,9 +133,12 @@ def test_all_settings_that_are_secrets_may_refer_to_them(tmp_path: Path, capsys:
         server={"operator_token": f"file:{tmp_path}/token", "secret_key": ["env:KEY", KEY]},
         runner={"kind": "celery", "broker_url": "env:BROKER"},
         store={"url": "env:STORE"},
+        metrics={"token": f"file:{tmp_path}/token"},
+        tracing={"headers": {"Authorization": "env:HEADER", "X-Team": f"file:{tmp_path}/token", "X-Plain": "env-less"}},
+        events={"callback_keys": ["env:KEY"]},
     )
     (tmp_path / "token").write_text(CANARY)
-    environ = {"KEY": "B" * 43 + "=", "BROKER": BROKER, "STORE": STORE}
+    environ = {"KEY": "B" * 43 + "=", "BROKER": BROKER, "STORE": STORE, "HEADER": f"Bearer {CANARY}"}
     loaded = load([file], environ)
     found = loaded.settings
     assert found.server.operator_token is not None
@@ -144,6 +147,11 @@ def test_all_settings_that_are_secrets_may_refer_to_them(tmp_path: Path, capsys:
     assert found.runner.broker_url is not None
     assert found.runner.broker_url.get_secret_value() == BROKER
     assert found.store.url == STORE
+    assert found.metrics.token is not None
+    assert found.metrics.token.get_secret_value() == CANARY
+    headers = {name: each.get_secret_value() for name, each in found.tracing.headers.items()}
+    assert headers == {"Authorization": f"Bearer {CANARY}", "X-Team": CANARY, "X-Plain": "env-less"}
+    assert [each.get_secret_value()[:1] for each in found.events.callback_keys] == ["B"]
     assert loaded.secret_files == (tmp_path / "token",)
     assert CANARY not in repr(found) + found.model_dump_json() + repr(loaded)
     assert capsys.readouterr().out == ""

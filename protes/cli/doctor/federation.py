@@ -9,8 +9,10 @@ from protes.cli.doctor.skew import judged, skew_seconds
 from protes.clock import Clock
 from protes.config.instances import RegistrySettings
 from protes.config.loading import ConfigError
+from protes.config.outbound import OutboundSettings
 from protes.config.settings import Settings
 from protes.federation.clients import Clients
+from protes.federation.guards import listed_guard
 from protes.federation.known import KnownInstance
 from protes.federation.merge import Listed, merge
 from protes.federation.registries import Registries
@@ -73,14 +75,16 @@ def _instance(known: KnownInstance, settings: Settings, environ: Mapping[str, st
     except ConfigError as error:
         return [report.fail(str(error), "set the variable, or make the file, that its credentials name")]
     try:
-        return list(_probed(known, clients, clock, report))
+        return list(_probed(known, settings.outbound, clients, clock, report))
     except ValueError as error:
         return [report.fail(f"its address cannot be used: {error}", "mend its url, or have the registry mend it")]
     finally:
         clients.close()
 
 
-def _probed(known: KnownInstance, clients: Clients, clock: Clock, report: Reporter) -> Iterator[Finding]:
+def _probed(
+    known: KnownInstance, outbound: OutboundSettings, clients: Clients, clock: Clock, report: Reporter
+) -> Iterator[Finding]:
     transport = clients.transport(known)
     transport = transport.at(transport.base_url, _TIMEOUTS)
     try:
@@ -88,7 +92,9 @@ def _probed(known: KnownInstance, clients: Clients, clock: Clock, report: Report
     except DownstreamError as error:
         yield report.fail(error.text, _todo(error))
         return
-    certificate = check_certificate(found.base_url, known.settings.verify_tls, clock.now(), report)
+    guard = listed_guard(outbound).addresses if known.guarded else None
+    ca_file = known.settings.tls.ca_file or outbound.ca_file
+    certificate = check_certificate(found.base_url, ca_file, clock.now(), report, guard)
     if certificate is not None:
         yield certificate
     yield _found(found, known, report)

@@ -25,7 +25,7 @@ def skew_seconds(headers: Mapping[str, str], asked: datetime, answered: datetime
         return None
     try:
         theirs = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     theirs = theirs.replace(tzinfo=UTC) if theirs.tzinfo is None else theirs
     ahead, behind = (theirs - answered).total_seconds(), (asked - theirs).total_seconds() - 1.0
