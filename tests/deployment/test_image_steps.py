@@ -77,7 +77,8 @@ def test_it_serves_as_process_1_and_ends_in_order(serving: Running) -> None:
     ready = "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8080, timeout=20); "
     ready += "c.request('GET', '/readyz'); print(c.getresponse().status)"
     assert serving.inside(["python", "-c", ready]).stdout.strip() == "200"
-    assert serving.inside(["cat", "/proc/1/cmdline"]).stdout.split("\0")[-6:-1] == main_command(FINAL)[1:]
+    arguments = main_command(FINAL)[1:]
+    assert serving.inside(["cat", "/proc/1/cmdline"]).stdout.split("\0")[-len(arguments) - 1 : -1] == arguments
     first = serving.inside(["cat", "/proc/1/status"]).stdout
     assert "Uid:\t10001\t10001\t10001\t10001" in first
     assert "CapEff:\t0000000000000000" in first
