@@ -86,7 +86,7 @@ docs: $(VENV)/.dev
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 audit: $(VENV)/.dev
-	@$(BIN)/python -m pip_audit --requirement deployment/requirements.txt
+	@$(BIN)/python -m pip_audit --requirement deployment/requirements.txt --disable-pip --no-deps --strict
 
 fuzz: $(VENV)/.dev
 	@EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/fuzz -n auto --maxprocesses 4 --timeout 0
