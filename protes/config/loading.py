@@ -184,10 +184,7 @@ def secret_keys(server: ServerSettings) -> Sequence[SecretStr]:
     Raises:
         ConfigError: their file cannot be read, or has something else in it; the text does not show what.
     """
-    if server.secret_key_file is None:
-        return server.secret_key
-    with _reading(f"custom.server.secret_key_file: {server.secret_key_file}"):
-        return read_keys(Path(server.secret_key_file))
+    return _keys(server.secret_key, server.secret_key_file, "custom.server.secret_key_file")
 
 
 def metrics_token(metrics: MetricsSettings) -> SecretStr | None:
@@ -211,10 +208,7 @@ def callback_keys(events: EventSettings) -> Sequence[SecretStr]:
     Raises:
         ConfigError: their file cannot be read, or has something else in it; the text does not show what.
     """
-    if events.callback_keys_file is None:
-        return events.callback_keys
-    with _reading(f"custom.events.callback_keys_file: {events.callback_keys_file}"):
-        return read_keys(Path(events.callback_keys_file))
+    return _keys(events.callback_keys, events.callback_keys_file, "custom.events.callback_keys_file")
 
 
 def broker_url(runner: RunnerSettings) -> SecretStr:
@@ -244,6 +238,14 @@ def store_url(store: StoreSettings) -> str:
     if "://" not in url:
         raise ConfigError(f"{where}: there is no URL in it")
     return url
+
+
+def _keys(keys: Sequence[SecretStr], file: str | None, setting: str) -> Sequence[SecretStr]:
+    """Return the keys of a file where one is named, else those given; raises ConfigError as `_reading` says."""
+    if file is None:
+        return keys
+    with _reading(f"{setting}: {file}"):
+        return read_keys(Path(file))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from protes.clock import ManualClock
 from protes.config.loading import load
 from protes.store.factory import Stores, create_stores
 from protes.store.records import TaskQuery, TaskRecord
+from tests.support.running import logging_kept
 from tests.support.servers import serve_wsgi
 
 BASES = ("/ga4gh/tes/v1", "/v1", "/w/0.3/ga4gh/tes/v1", "/w/0.3/v1")
@@ -86,7 +86,7 @@ def serving(stores: Stores | None = None, environ: Mapping[str, str] | None = No
     # Nobody can wait for a turn to write: the clock only moves by hand.
     server = {"writes_at_once": 64, **settings.pop("server", {})}
     merged = {"gateway_id": "gateway-under-test", "server": server, **settings}
-    with _logging_kept():
+    with logging_kept():
         gateway = create_gateway(
             load([], {}, merged), clock=clock, stores=stores or create_stores("memory:"), environ=environ or {}
         )
@@ -95,21 +95,6 @@ def serving(stores: Stores | None = None, environ: Mapping[str, str] | None = No
             yield Api(url, gateway, clock)
     finally:
         gateway.close()
-
-
-@contextmanager
-def _logging_kept() -> Iterator[None]:
-    """Leave the root logger, which FOCA configures, as pytest wants it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        yield
-    finally:
-        for handler in root.handlers[:]:
-            root.removeHandler(handler)
-        for handler in handlers:
-            root.addHandler(handler)
-        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ from protes.events.removals import Removals
 from protes.store.factory import Stores, create_stores
 from protes.store.records import Transition
 from protes.tes.states import State
-from tests.api.conftest import OPERATOR_TOKEN, TASK, _logging_kept, problem_of
+from tests.api.conftest import OPERATOR_TOKEN, TASK, problem_of
 from tests.support.event_stream import EventStream, Told, ask, following
+from tests.support.running import logging_kept
 from tests.support.servers import serve_wsgi
 from tests.support.task_records import a_task, forwarded
 from tests.support.waiting import wait_until
@@ -55,7 +56,7 @@ class Live:
 def live(stores: Stores | None = None, **settings: Any) -> Iterator[Live]:
     server = {"operator_token": OPERATOR_TOKEN, **settings.pop("server", {})}
     merged = {"gateway_id": "gateway-under-test", "runner": {"tick_seconds": 0.05}, "server": server, **settings}
-    with _logging_kept():
+    with logging_kept():
         opened = stores or create_stores("memory:")
         gateway = create_gateway(load([], {}, merged), clock=SystemClock(), stores=opened, environ={})
     gateway.start()

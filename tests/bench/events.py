@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -20,14 +21,16 @@ from protes.store.records import TaskRecord
 from protes.store.sqlite import Database, SQLiteRecords, SQLiteTaskStore
 from tests.bench.stored import fill
 from tests.support.event_stream import following
-from tests.support.processes import gateway
+from tests.support.processes import gateway, in_front_of, node
 
 STORED = 10_000
 CHANGES = 200
 CREATIONS = 2_000
+ENDS = 50
 TURNS = 8
 _ANNOUNCED = 2
 _TES = "/ga4gh/tes/v1/tasks"
+_SHORT = {"name": "t", "executors": [{"image": "alpine", "command": ["sleep", "0.3"]}]}
 _TASK = {"name": "t", "executors": [{"image": "alpine", "command": ["true"]}]}
 
 
@@ -37,6 +40,9 @@ def main() -> None:
         lags = stream_lags(Path(name) / "stream")
         print(f"From a cancellation's answer to its event, {STORED} tasks stored, {len(lags)} changes:")
         print(f"  p50 {middle(lags, 0.5) * 1000:.0f} ms, p95 {middle(lags, 0.95) * 1000:.0f} ms")
+        ends = instance_lags(Path(name) / "ends")
+        print(f"From the end of a task at a node to its event, {len(ends)} young tasks:")
+        print(f"  p50 {middle(ends, 0.5) * 1000:.0f} ms, p95 {middle(ends, 0.95) * 1000:.0f} ms")
         without, with_events, announced = creation_costs(Path(name) / "store")
         print(f"Creation in the store, {CREATIONS} each: p50 without events {middle(without, 0.5) * 1e6:.0f} us,")
         print(
@@ -65,6 +71,26 @@ def stream_lags(folder: Path) -> Sequence[float]:
             began = time.perf_counter()
             stream.until(lambda told, wanted=task_id: told.data.get("id") == wanted)  # type: ignore[misc]
             lags.append(time.perf_counter() - began)
+    return lags
+
+
+def instance_lags(folder: Path) -> Sequence[float]:
+    """Return by how much clients learned late of the ends of tasks, by the node's own clock, seconds."""
+    lags = []
+    with (
+        node(folder / "node") as node_url,
+        gateway(folder / "gateway", in_front_of(folder, node_url)) as (url, _),
+        following(url) as stream,
+        requests.Session() as session,
+    ):
+        stream.next()
+        for _ in range(ENDS):
+            task_id = session.post(url + _TES, json=_SHORT, timeout=30).json()["id"]
+            ended = (task_id, "COMPLETE")
+            stream.until(lambda told, ended=ended: (told.data.get("id"), told.data.get("state")) == ended)  # type: ignore[misc]
+            seen = time.time()
+            full = session.get(f"{url}{_TES}/{task_id}?view=FULL", timeout=30).json()
+            lags.append(seen - datetime.fromisoformat(full["logs"][0]["end_time"]).timestamp())
     return lags
 
 

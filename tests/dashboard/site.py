@@ -150,7 +150,7 @@ def serving(**settings: Any) -> Iterator[Site]:
             {"id": name, "url": fakes[name].url, "speed": speed, "prices": {"cpu_core_hour": price}}
             for name, speed, price in KINDS
         ]
-        stack.enter_context(_logging_kept())
+        stack.enter_context(logging_kept())
         # Whether somebody reads its tasks or not, an instance is looked at each second.
         relay = {"last_poll_seconds": 1.0}
         fixed = {"gateway_id": "gateway-under-test", "instances": instances, "relay": relay}
@@ -169,7 +169,7 @@ def _healthy(site: Site) -> bool:
 
 
 @contextmanager
-def _logging_kept() -> Iterator[None]:
+def logging_kept() -> Iterator[None]:
     """Leave the root logger, which FOCA configures, as pytest wants it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
