@@ -76,6 +76,7 @@ def stream_lags(folder: Path) -> Sequence[float]:
 
 def instance_lags(folder: Path) -> Sequence[float]:
     """Return by how much clients learned late of the ends of tasks, by the node's own clock, seconds."""
+    folder.mkdir(parents=True)
     lags = []
     with (
         node(folder / "node") as node_url,
