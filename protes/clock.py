@@ -48,18 +48,19 @@ class ManualClock:
     def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
         """Start at `start`, with the monotonic clock at 0."""
         self._start = start
-        self._passed = 0.0
+        # Exact, as every later moment is a sum: of floats, two ways to one moment may end a microsecond apart.
+        self._passed = timedelta(0)
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         """Return the time as moved so far."""
         with self._lock:
-            return self._start + timedelta(seconds=self._passed)
+            return self._start + self._passed
 
     def monotonic(self) -> float:
         """Return the seconds moved so far."""
         with self._lock:
-            return self._passed
+            return self._passed.total_seconds()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Move the clock by `seconds` unless `event` is set already."""
@@ -76,7 +77,7 @@ class ManualClock:
         if seconds < 0:
             raise ValueError("a clock moves forward only")
         with self._lock:
-            self._passed += seconds
+            self._passed += timedelta(seconds=seconds)
 
 
 def lies_ahead(moment: datetime, now: datetime, within: timedelta) -> bool:
