@@ -73,11 +73,15 @@ class ManualClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move both clocks forward by `seconds` (0 or more)."""
+        """Move both clocks forward by `seconds` (0 or more), to the microsecond, by one at least."""
         if seconds < 0:
             raise ValueError("a clock moves forward only")
+        moved = timedelta(seconds=seconds)
+        if seconds and not moved:
+            # Who waits again for the rest of a time, which may be a rounding error, would wait for ever.
+            moved = timedelta.resolution
         with self._lock:
-            self._passed += timedelta(seconds=seconds)
+            self._passed += moved
 
 
 def lies_ahead(moment: datetime, now: datetime, within: timedelta) -> bool:

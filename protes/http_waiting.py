@@ -13,6 +13,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from protes.clock import SystemClock
 from protes.http_arrival import Arrival, Bounds, Verdict
+from protes.http_turns import Turns, is_read
 
 _CHUNK = 64 * 1024
 _CROWDED = 0.9
@@ -70,7 +71,8 @@ class PacedSocket:
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """A worker whose threads take up requests that are there.
 
-    Its app has the bounds as `bounds`. Bodies that a thread has to wait for hold half of the threads at most.
+    Its app has the bounds as `bounds`. Bodies that a thread has to wait for hold half of the threads at most. Reads are
+    taken up a few at a time (`protes.http_turns`).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -82,6 +84,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._large_at_once = max(1, self.cfg.threads // 2)
         self._large: set[TConn] = set()
         self._large_waiting: deque[TConn] = deque()
+        self._reads: Turns[TConn] = Turns()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Await the request of a connection, which may have begun to arrive."""
@@ -126,6 +129,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if arrival.verdict is Verdict.LARGE:
             self._large_waiting.append(conn)
             self._take_up_large()
+        elif is_read(arrival.data):
+            self._reads.line_up(conn)
+            self._take_up_reads()
         else:
             super().enqueue_req(conn)
 
@@ -134,6 +140,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             conn = self._large_waiting.popleft()
             self._large.add(conn)
             super().enqueue_req(conn)
+
+    def _take_up_reads(self) -> None:
+        for conn in self._reads.begin(_clock.monotonic()):
+            super().enqueue_req(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Do what there is to do, waiting for it no longer than `timeout` seconds."""
+        pause = self._reads.pause(_clock.monotonic())
+        super().wait_for_and_dispatch_events(timeout if pause is None else min(timeout, pause))
+        self._take_up_reads()
 
     def handle(self, conn: TConn) -> Any:
         """Handle the request of a connection, in a thread; what has arrived of it is read first."""
@@ -150,6 +166,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         """End a request; the next one of the connection may have begun."""
         self._large.discard(conn)
         self._take_up_large()
+        self._reads.leave(conn)
+        self._take_up_reads()
         super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:

@@ -46,15 +46,26 @@ class TaskJobs:
     """The job "dispatch" on one task: whatever the task needs next, under a lease."""
 
     def __init__(
-        self, settings: Settings, tasks: TaskStore, dispatcher: Dispatcher, canceller: Canceller, clock: Clock, me: str
+        self,
+        settings: Settings,
+        tasks: TaskStore,
+        dispatcher: Dispatcher,
+        canceller: Canceller,
+        clock: Clock,
+        me: str,
+        removed: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Work in the name of `me` (for people; leases are told apart by their tokens)."""
+        """Work in the name of `me` (for people; leases are told apart by their tokens).
+
+        `removed` is told of tasks that were removed while they were worked on.
+        """
         self._lease_seconds = settings.dispatch.lease_seconds
         self._tasks = tasks
         self._dispatcher = dispatcher
         self._canceller = canceller
         self._clock = clock
         self._me = me
+        self._removed = removed
 
     def take_turn(self, key: str) -> None:
         """Have a task in line, whose note has this key, take its turn; one that is gone leaves the line."""
@@ -75,7 +86,10 @@ class TaskJobs:
         try:
             outcome = self._turn(record, lease.token, turn)
         except LeaseLost:
-            logger.warning("task %s: the lease was lost, somebody else goes on", task_id)
+            if self._tasks.get(task_id, head=True) is None:
+                self._removed(task_id)
+            else:
+                logger.warning("task %s: the lease was lost, somebody else goes on", task_id)
         except StoreUnavailable:
             raise  # nothing can be written; the lease ends by itself
         except BaseException:

@@ -16,6 +16,7 @@ from protes.clock import Clock
 from protes.config.observing import MetricsSettings
 from protes.config.settings import Settings
 from protes.dispatch.forwarding import Forwarder
+from protes.dispatch.waiting_list import TURN, task_of
 from protes.federation.federation import Federation
 from protes.federation.known import FederationView
 from protes.logs import context
@@ -49,6 +50,8 @@ logger = logging.getLogger(__name__)
 _SAMPLE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _OF_INSTANCES = frozenset({"relay", "probe"})
+_OF_TASKS: Mapping[str, Callable[[str], str]] = {"dispatch": str, TURN: task_of}
+"""Jobs that bring a task on, and how to tell which from their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,8 @@ class Observing:
         """Observe a job that runs within the block."""
         with ExitStack() as stack:
             stack.enter_context(context.about(**self._about(job, key)))
-            if self.tracer is not None and job == "dispatch":
-                context.add(trace_id=stack.enter_context(self.tracer.turn(key)).trace_id)
+            if self.tracer is not None and job in _OF_TASKS:
+                context.add(trace_id=stack.enter_context(self.tracer.turn(_OF_TASKS[job](key))).trace_id)
             began = self._clock.monotonic()
             self.meter.count(JOBS_NOW, job)
             try:
@@ -208,8 +211,8 @@ class Observing:
         return self._federation().view() if self._federation is not None else FederationView()
 
     def _about(self, job: str, key: str) -> dict[str, str | None]:
-        if job == "dispatch":
-            return {"task_id": key}
+        if job in _OF_TASKS:
+            return {"task_id": _OF_TASKS[job](key)}
         if job in _OF_INSTANCES:
             view = self._names.view()
             known = view.at(key) or view.keyed(key)

@@ -150,6 +150,7 @@ def make_parts(
     learning = Learning(settings.learning, tasks, records, clock, federation.configured_speeds)
     federation.health.observer = observing
     planner = observing.planner(Planner(settings, chains, federation, sources, learning, records, clock))
+    federation.may_go = planner.may_go
     telling = make_telling(settings, lasting.telling, lasting.stores, lasting.runner, clock)
     services = Services(
         settings,
@@ -232,7 +233,7 @@ def _handlers(
         observing.swept,
     )
     canceller = Canceller(settings.relay, tasks, federation, sweeper, clock)
-    jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me)
+    jobs = TaskJobs(settings, tasks, dispatcher, canceller, clock, me, parts.removal.leave_nothing)
     turns = Turns(tasks, line, federation, clock, weight_of(settings.quotas), partial(parts.runner.submit, TURN))
     seen = (lasting.interest, observing.leads, telling.tell, turns.give)
     tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, *seen)

@@ -71,4 +71,4 @@ def make_telling(settings: Settings, lasting: LastingTelling, stores: Stores, ru
     )
     told = callbacks.rounds.told
     announcer = Announcer(stores.tasks, stores.records, lasting.log, clock, events.keep_seconds, told)
-    return Telling(announcer, callbacks, Removals(stores.tasks, stores.records, clock))
+    return Telling(announcer, callbacks, Removals(stores.tasks, stores.records, clock, callbacks.keep))

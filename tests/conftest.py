@@ -5,15 +5,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support import ferretdb
 from tests.support.inputs_tried import pytest_terminal_summary as pytest_terminal_summary
 from tests.support.inputs_tried import tried as tried
+from tests.support.read_once import documents_read_once
 from tests.support.services import missing
 
 # The machine may be busy: a slow example is no failure. The same examples each time: a failure repeats.
-settings.register_profile("protes", deadline=None, derandomize=True)
+settings.register_profile("protes", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("protes")
 
 
@@ -26,6 +27,13 @@ def pytest_collection_finish() -> None:
     """Keep the thousands of collected tests out of garbage collections, which otherwise stop a test for long."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _documents() -> Iterator[None]:
+    """Have the API's documents read once, and not by each of the many gateways that tests make."""
+    with documents_read_once():
+        yield
 
 
 @pytest.fixture(scope="session")

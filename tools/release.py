@@ -23,6 +23,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?")
+_BUILT = (".tar.gz", ".whl")
 _IN_WHEEL = ("protes/py.typed", "protes/config/defaults.yaml", "openapi/tes.yaml", "protes/dashboard/static/index.html")
 _METADATA = ("Name", "Version", "Summary", "License-Expression", "Requires-Python", "Description-Content-Type")
 
@@ -126,6 +127,9 @@ def build(root: Path, out: Path) -> Distributions:
     Raises:
         Refused: they cannot be built.
     """
+    others = [each.name for each in out.iterdir() if not each.name.endswith(_BUILT)] if out.is_dir() else []
+    if others:
+        raise Refused(f"{out} would be emptied, and has more in it than distributions: {', '.join(sorted(others)[:5])}")
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="protes-release-") as folder:
         archive, source = Path(folder) / "source.tar", Path(folder) / "source"

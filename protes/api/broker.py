@@ -105,6 +105,7 @@ def _broker() -> Broker:
         lambda task_id: parts.runner.submit(DISPATCH, task_id),
         parts.settings.currency,
         parts.settings.planning.offers_valid_seconds,
+        parts.removal,
     )
 
 

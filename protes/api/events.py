@@ -13,7 +13,7 @@ from protes.api.callers import Caller
 from protes.api.parameters import tag_filters
 from protes.api.problems import FieldError, Problem, invalid
 from protes.api.services import Services, caller, eyes, services
-from protes.api.visibility import sight
+from protes.api.visibility import is_shown_strangers, sight
 from protes.events.connection import Connection
 from protes.events.feed import Listener, Missed
 from protes.events.selection import Selection
@@ -69,9 +69,9 @@ def _wish(parts: Services, who: Caller) -> Wish:
     said: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         said.setdefault(name, []).append(value)
-    sees = eyes()
+    sees, tasks = eyes(), sight(who, parts.settings.visibility)
     selection = Selection(
-        audiences=sight(who, services().settings.visibility).readable,
+        audiences=tasks.readable,
         ids=_ids(said.get("id", ())),
         states=frozenset(map(_state, said.get("state", ()))),
         tags=tag_filters(query),
@@ -82,7 +82,9 @@ def _wish(parts: Services, who: Caller) -> Wish:
         selection,
         lambda state: sees.queued_as if state is State.QUEUED else state,
         partial(parts.tasks.get, head=True),
-        partial(_instances, parts.federation) if said.get("instances", ["false"])[-1] == "true" else None,
+        partial(_instances, parts.federation, is_shown_strangers(who, tasks))
+        if said.get("instances", ["false"])[-1] == "true"
+        else None,
         parts.settings.events.connection_seconds,
     )
 
@@ -109,5 +111,6 @@ def _last_event_id() -> int | None:
     return int(text) if _ID.fullmatch(text) else -1
 
 
-def _instances(federation: Federation) -> Mapping[str, str]:
-    return {each.id: each.status for each in federation.view().instances if each.is_member or each.in_flight}
+def _instances(federation: Federation, strangers: bool) -> Mapping[str, str]:
+    shown = (each for each in federation.view().instances if each.is_member or (strangers and each.in_flight))
+    return {each.id: each.status for each in shown}

@@ -17,7 +17,7 @@ from protes.api.path import hops
 from protes.api.problems import Problem
 from protes.api.services import Services, caller, eyes, ingress, sees, services
 from protes.api.submission import prepare
-from protes.api.visibility import readable_task
+from protes.api.visibility import is_shown_strangers, readable_task
 from protes.clock import rfc3339
 from protes.federation.known import KnownInstance
 from protes.planning import offer_documents
@@ -119,7 +119,7 @@ def ListMiddleware() -> Response:
 def _instances() -> Sequence[KnownInstance]:
     """Return the instances that the caller is shown: what others have brought along, or still have tasks at, is not."""
     instances = services().federation.view().instances
-    if not caller().subject or sees().readable is None:
+    if is_shown_strangers(caller(), sees()):
         return instances
     return [each for each in instances if each.is_member]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from protes import __version__
 from protes.config.settings import ServiceSettings
-from protes.federation.known import FederationView
+from protes.federation.known import FederationView, KnownInstance
 
 
 def service_info(service: ServiceSettings, view: FederationView, own_parameters: Sequence[str]) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def service_info(service: ServiceSettings, view: FederationView, own_parameters:
         "documentationUrl": service.documentation_url,
         "environment": service.environment,
     }
-    declared = {name for instance in view.instances for name in instance.limits.backend_parameters or ()}
+    declared = {name for instance in _members(view) for name in instance.limits.backend_parameters or ()}
     return {
         "id": service.id,
         "name": service.name,
@@ -41,5 +41,10 @@ def storage(service: ServiceSettings, view: FederationView) -> list[str]:
     """
     if service.storage:
         return list(service.storage)
-    named = [set(instance.storage) for instance in view.instances if instance.storage]
+    named = [set(instance.storage) for instance in _members(view) if instance.storage]
     return sorted(set.intersection(*named)) if named else []
+
+
+def _members(view: FederationView) -> Sequence[KnownInstance]:
+    """Return the instances that any task may go to: what one task has brought along says nothing to other callers."""
+    return [each for each in view.instances if each.is_member]

@@ -76,7 +76,7 @@ def submit(parts: Services, caller: Caller, submission: Submission) -> str:
     with parts.intake.place():
         if submission.key is not None:
             task_id = id_for_key(parts.records, parts.clock, caller.subject, submission.key, body, record.id)
-            return _store(parts, caller, record, task_id, submission.authorization)
+            return _store(parts, caller, record, task_id, submission.authorization, keyed=True)
         sent = _in_name(parts, body, submission.authorization)
         with parts.reposts.watch(caller.subject, sent, submission.prefix, submission.base, record.id) as task_id:
             return _store(parts, caller, record, task_id, submission.authorization)
@@ -222,20 +222,33 @@ def _with_token(parts: Services, record: TaskRecord, authorization: SecretStr | 
     return replace(record, preference={**record.preference, TOKEN_UNTIL: rfc3339(ends)})
 
 
-def _store(parts: Services, caller: Caller, record: TaskRecord, task_id: str, authorization: SecretStr | None) -> str:
-    """Make the task durable under `task_id`: its own, or that of an earlier request for the same task."""
-    # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
-    repeat = task_id != record.id and parts.tasks.get(task_id, head=True) is not None
-    if task_id != record.id and not repeat and parts.removal.was_removed(task_id):
+def _store(
+    parts: Services,
+    caller: Caller,
+    record: TaskRecord,
+    task_id: str,
+    authorization: SecretStr | None,
+    *,
+    keyed: bool = False,
+) -> str:
+    """Make the task durable under `task_id`: its own, or that of an earlier request for the same task.
+
+    `keyed`: other requests may have made it under that id, too.
+    """
+    # A repeat of a stored task is that task, whatever has become of its offer and its instances since. It is durable,
+    # and not stored once more: it may be deleted at this very moment.
+    repeat = task_id != record.id
+    if repeat and (parts.tasks.get(task_id, head=True) is not None or parts.removal.was_removed(task_id)):
         return task_id
     record = replace(record, id=task_id)
     with admission.entrance(parts.quotas, caller) as entrance:
-        if not repeat:
-            with entrance.room(record):
-                record = possible(parts, record, authorization)
-            keep_token(parts, record, authorization)
+        with entrance.room(record):
+            record = possible(parts, record, authorization)
+        keep_token(parts, record, authorization)
         record = on_its_way(parts, record)
         stored = parts.tasks.create(record)
+    if (keyed or repeat) and parts.removal.again([stored.id]):
+        return stored.id
     if record.enqueued_until is not None:
         parts.runner.submit(DISPATCH, stored.id)
     parts.waiting.nudge()
@@ -266,4 +279,4 @@ def on_its_way(parts: Services, record: TaskRecord) -> TaskRecord:
     """Note that a job is about to be submitted for the new task, where there is anywhere to bring it."""
     # Where there is no instance yet the tick brings the task to one as soon as there is.
     ready = parts.federation.view().ready or task_instances.may_bring(parts.settings, record.preference)
-    return replace(record, enqueued_until=record.created_at + _FIRST_ENQUEUE) if ready else record
+    return replace(record, enqueued_until=parts.clock.now() + _FIRST_ENQUEUE) if ready else record

@@ -53,7 +53,7 @@ def submit_many(
         # Planning hundreds of tasks takes a while, and nobody's place.
         outcomes = _checked(parts, items, ids, way_in)
         with parts.intake.place():
-            results = _stored(parts, outcomes)
+            results = _stored(parts, outcomes, keyed=key is not None)
     parts.waiting.nudge()
     return results
 
@@ -77,19 +77,19 @@ def _ids(parts: Services, caller: Caller, items: Sequence[_Item | Problem], key:
 def _checked(
     parts: Services, items: Sequence[_Item | Problem], ids: Sequence[str], way_in: Entrance
 ) -> list[_Item | Problem | str]:
-    """Give each task its id, and check those that are new; of those that were deleted return the id alone."""
-    # A repeat of a stored task is that task, whatever has become of its offer and its instances since.
+    """Give each task its id, and check those that are new; of those that are stored or deleted return the id alone."""
+    # A repeat of a stored task is that task, whatever has become of its offer and its instances since. It is durable,
+    # and not stored once more: it may be deleted at this very moment.
     repeated = any(item.record.id != task_id for item, task_id in zip(_right(items), ids, strict=True))
     stored = parts.tasks.versions(ids) if repeated else {}
     given = iter(ids)
 
     def checked(item: _Item, task_id: str) -> _Item | str:
-        if task_id != item.record.id and task_id not in stored and parts.removal.was_removed(task_id):
+        if task_id in stored or (task_id != item.record.id and parts.removal.was_removed(task_id)):
             return task_id
         record = replace(item.record, id=task_id)
-        if task_id not in stored:
-            with way_in.room(record):
-                record = possible(parts, record, item.submission.authorization)
+        with way_in.room(record):
+            record = possible(parts, record, item.submission.authorization)
         return replace(item, record=on_its_way(parts, record))
 
     return [each if isinstance(each, Problem) else _either(partial(checked, each, next(given))) for each in items]
@@ -99,14 +99,15 @@ def _right(items: Sequence[_Item | Problem | str]) -> list[_Item]:
     return [each for each in items if isinstance(each, _Item)]
 
 
-def _stored(parts: Services, items: Sequence[_Item | Problem | str]) -> list[str | Problem]:
+def _stored(parts: Services, items: Sequence[_Item | Problem | str], *, keyed: bool) -> list[str | Problem]:
     right = _right(items)
     for item in right:
         keep_token(parts, item.record, item.submission.authorization)
     records = [item.record for item in right]
     parts.tasks.create_many(records)
+    removed = parts.removal.again([record.id for record in records]) if keyed else ()
     for record in records:
-        if record.enqueued_until is not None:
+        if record.enqueued_until is not None and record.id not in removed:
             parts.runner.submit(DISPATCH, record.id)
     return [each.record.id if isinstance(each, _Item) else each for each in items]
 

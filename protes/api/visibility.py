@@ -34,6 +34,11 @@ class Sight:
     changeable: frozenset[str] | None
 
 
+def is_shown_strangers(caller: Caller, sees: Sight) -> bool:
+    """Tell whether a caller is shown instances that others brought along, or that have left with tasks there."""
+    return not caller.subject or sees.readable is None
+
+
 @lru_cache(maxsize=4096)
 def sight(caller: Caller, settings: VisibilitySettings) -> Sight:
     """Return what there is for a caller."""

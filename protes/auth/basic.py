@@ -5,7 +5,7 @@ import secrets
 import threading
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from protes.auth.passwords import LONGEST_PASSWORD, User, is_password
 _AT_ONCE = 2
 """Hashing takes 32 MB and a tenth of a second: a crowd that guesses must not take all of a machine."""
 _PATIENCE_SECONDS = 5.0
+_MOST_WAITING = 16
 _MOST_REMEMBERED = 4096
 
 
@@ -37,8 +38,13 @@ class Passwords:
     engine's requests cost one hash, and so does a client that repeats a wrong password for ever.
     """
 
-    def __init__(self, users: Mapping[str, User]) -> None:
-        """Know these users."""
+    def __init__(self, users: Mapping[str, User], most_waiting: int = _MOST_WAITING) -> None:
+        """Know these users.
+
+        Args:
+            users: by name.
+            most_waiting: credentials that may wait to be checked: who guesses must not hold every thread of the server.
+        """
         self._users = users
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
@@ -46,6 +52,8 @@ class Passwords:
         # Apart: whoever guesses must not have others' passwords checked anew.
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._most_waiting = most_waiting
+        self._waiting: Counter[bytes] = Counter()
 
     def caller_of(self, credential: str) -> Caller:
         """Return who shows a credential, as the header has it.
@@ -74,7 +82,7 @@ class Passwords:
             return _NOBODY
         if not colon or len(password.encode()) > LONGEST_PASSWORD:
             return _NOBODY
-        if not self._turns.acquire(timeout=_PATIENCE_SECONDS):
+        if not self._awaits_turn(digest):
             raise Busy
         try:
             # Whoever had the turn before may have shown the same: an engine begins with many requests at once.
@@ -82,6 +90,23 @@ class Passwords:
             return known if known is not None else self._hashed(name, password, digest)
         finally:
             self._turns.release()
+
+    def _awaits_turn(self, digest: bytes) -> bool:
+        """Wait for a turn; False where there is none soon, or too many others wait already.
+
+        An engine's many requests wait for one hash, and count as one.
+        """
+        with self._lock:
+            if digest not in self._waiting and len(self._waiting) >= self._most_waiting:
+                return False
+            self._waiting[digest] += 1
+        try:
+            return self._turns.acquire(timeout=_PATIENCE_SECONDS)
+        finally:
+            with self._lock:
+                self._waiting[digest] -= 1
+                if not self._waiting[digest]:
+                    del self._waiting[digest]
 
     def _hashed(self, name: str, password: str, digest: bytes) -> Caller:
         user = self._users.get(name)

@@ -45,7 +45,8 @@ class Gatekeeper:
         self._refusals = Refusals(auth)
         self._bearers = Bearers(auth, rings, clock) if auth.takes_tokens else None
         users = read_users(Path(auth.users_file)) if auth.takes_basic and auth.users_file is not None else None
-        self._passwords = Passwords(users) if users is not None else None
+        waiting = max(1, settings.server.threads // 2)
+        self._passwords = Passwords(users, waiting) if users is not None else None
 
     def admit(self, environ: dict[str, Any], path: str) -> None:
         """Note who calls in the WSGI environment.

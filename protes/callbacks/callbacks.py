@@ -63,6 +63,14 @@ class Callbacks:
     def _check(self, url: str) -> None:
         policy.check(url, self._settings.callback_hosts, self._settings.callback_http)
 
+    def keep(self, moved: Sequence[TaskRecord]) -> None:
+        """Have sent what is to be sent of these tasks' news, by whoever goes round next. Safe to repeat.
+
+        Raises:
+            StoreError: the store could not keep it.
+        """
+        self._outbox.put(moved)
+
     def document(self, record: TaskRecord) -> Mapping[str, Any] | None:
         """Return what a task's routing explanation says of its webhooks; None for a task without. Raises StoreError."""
         if PREFERENCE not in record.preference:

@@ -17,6 +17,8 @@ _TIMES_AS_LONG = 20
 _FIRST_PAUSE_SECONDS = 2.0
 _LAST_PAUSE_SECONDS = 60.0
 _MOST_AT_ONCE = 200
+_LONGEST_SECONDS = 0.25
+"""A round may take, about: it is a part of the tick, which has other things to do. The next one goes on there."""
 
 Submit = Callable[[str, str], object]
 
@@ -40,6 +42,8 @@ class Rounds:
         self._clock = clock
         self._next_at = -inf
         self._brought: dict[str, _Brought] = {}
+        self._after = ""
+        self._seen: set[str] = set()
 
     def told(self, moved: Sequence[TaskRecord]) -> None:
         """Put what is to be sent of these tasks' news into the outbox, and have it sent. Raises StoreError."""
@@ -49,14 +53,17 @@ class Rounds:
     def go(self) -> None:
         """Bring what waits, unless the last round was a moment ago. Raises StoreError.
 
-        A round reads all that waits; where that is much, rounds are rarer, so that reading takes a twentieth of the
-        time at most.
+        Where so much waits that it cannot be read quickly, a round reads a part, the next one what comes after it, and
+        rounds are rarer, so that reading takes a twentieth of the time at most.
         """
         began = self._clock.monotonic()
         if began < self._next_at:
             return
-        waiting = self._waiting()
-        self._brought = {task_id: each for task_id, each in self._brought.items() if task_id in waiting}
+        waiting = self._waiting(began)
+        self._seen.update(waiting)
+        if not self._after:
+            self._brought = {task_id: each for task_id, each in self._brought.items() if task_id in self._seen}
+            self._seen.clear()
         # Those that were brought least often go first, and by lot where that is the same: what fails again and again is
         # not to hold up the rest of its host.
         due = sorted((task_id for task_id in waiting if self._is_due(task_id, began)), key=self._turn)
@@ -65,16 +72,15 @@ class Rounds:
         now = self._clock.monotonic()
         self._next_at = now + max(_EVERY_SECONDS, (now - began) * _TIMES_AS_LONG)
 
-    def _waiting(self) -> dict[str, None]:
-        """Return the tasks with something to be sent, in the order of the outbox."""
+    def _waiting(self, began: float) -> dict[str, None]:
+        """Return tasks with something to be sent, in the order of the outbox, from where the last round left off."""
         waiting: dict[str, None] = {}
-        after = ""
-        while page := self._outbox.page(after):
-            waiting |= dict.fromkeys(each.event.task_id for each in page)
-            if len(page) < MOST_ON_A_PAGE:
-                break
-            after = page[-1].key
-        return waiting
+        while True:
+            page = self._outbox.page(self._after)
+            waiting.update(dict.fromkeys(each.event.task_id for each in page))
+            self._after = page[-1].key if len(page) == MOST_ON_A_PAGE else ""
+            if not self._after or self._clock.monotonic() - began >= _LONGEST_SECONDS:
+                return waiting
 
     def _is_due(self, task_id: str, now: float) -> bool:
         brought = self._brought.get(task_id)

@@ -15,7 +15,6 @@ from protes.events.selection import Selection
 from protes.events.streaming import task_document
 from protes.outbound.web import Silent, Web, WebAnswer
 
-_MOST_BYTES = 64 * 1024
 _LONGEST_WAIT_SECONDS = 3600.0
 
 
@@ -79,7 +78,7 @@ class Sender:
                 until=self._clock.monotonic() + self._seconds,
                 headers={**signed, "Content-Type": "application/json"},
                 body=body,
-                most_bytes=_MOST_BYTES,
+                most_bytes=None,
             )
         except Silent as problem:
             return Sent(f"the receiver could not be asked: {problem}", answered=False)

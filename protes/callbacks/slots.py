@@ -66,4 +66,5 @@ class Slots:
 
     def _forget(self) -> None:
         if len(self._hosts) > _MOST_HOSTS:
-            self._hosts = {name: each for name, each in self._hosts.items() if each.busy or each.failures}
+            now = self._clock.monotonic()
+            self._hosts = {name: each for name, each in self._hosts.items() if each.busy or each.until > now}

@@ -7,7 +7,7 @@ from typing import Any
 
 from protes.cli import remote
 from protes.cli.output import CliError, Exit, as_json
-from protes.cli.progress import Progress
+from protes.cli.progress import Progress, waited_for
 from protes.clock import SystemClock
 
 _BATCH = 100
@@ -77,7 +77,8 @@ def _all_complete(args: Namespace, ids: Sequence[str]) -> bool:
     tasks = []
     with Progress(len(ids), SystemClock()) as progress:
         for done, task_id in enumerate(ids):
-            tasks.append(remote.wait(client, task_id, args.timeout, progress, done))
+            with waited_for(ids[done:]):
+                tasks.append(remote.wait(client, task_id, args.timeout, progress, done))
             if not args.json:
                 progress.pause()
                 remote.print_task(tasks[-1], False)

@@ -1,6 +1,7 @@
 """The command `protes completion`: scripts that complete commands and options in a shell, made from the parser."""
 
 import argparse
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -83,38 +84,99 @@ def _bash(parser: Parser) -> str:
     return _BASH.format(paths="|".join(paths), words="\n".join(words), values="\n".join(values))
 
 
+_ZSH = """#compdef protes
+# Completion of protes for zsh: put into ~/.zshrc the line
+#   source <(protes completion zsh)
+(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit -i }}
+_protes() {{
+    local at="" each
+    local -a commands options
+    for each in "${{(@)words[2,CURRENT-1]}}"; do
+        case "$at $each" in
+            ({paths}) at="$at $each" ;;
+        esac
+    done
+    case "$at ${{words[CURRENT-1]}}" in
+{values}
+    esac
+    case "$at" in
+{words}
+    esac
+    _describe -o option options
+}}
+if [[ "${{funcstack[1]}}" == _protes ]]; then _protes "$@"; else compdef _protes protes; fi
+"""
+
+
 def _zsh(parser: Parser) -> str:
-    """As bash has it: zsh reads those with bashcompinit."""
-    head = (
-        "#compdef protes\n# Completion of protes for zsh: put into ~/.zshrc the line\n"
-        "#   source <(protes completion zsh)\n"
-        "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
-    )
-    return head + _bash(parser).split("\n", 2)[2]
+    paths, words, values = [], [], []
+    for path, each in _tree(parser):
+        name = "".join(f" {part}" for part in path)
+        if path:
+            paths.append(shlex.quote(name))
+        options = " ".join(
+            shlex.quote(f"{option}:{_told(action)}")
+            for action in each.arguments()
+            for option in action.option_strings
+            if option.startswith("--")
+        )
+        then = f"options=({options}); {_zsh_arguments(each)}"
+        words.append(f"        ({shlex.quote(name)}) {then.rstrip('; ')} ;;")
+        for option, action in _values(each):
+            values.append(f"        ({shlex.quote(f'{name} {option}')}) {_zsh_value(action)}; return ;;")
+    return _ZSH.format(paths="|".join(paths), words="\n".join(words), values="\n".join(values))
+
+
+def _zsh_arguments(parser: Parser) -> str:
+    """What completes a word that is no option, nothing where that cannot be known."""
+    below = [shlex.quote(f"{name}:{_short(parser.summary_of(name))}") for name in parser.subcommands()]
+    if below:
+        return f"commands=({' '.join(below)}); _describe command commands"
+    places = [action for action in parser.arguments() if not action.option_strings]
+    found = [_zsh_value(action) for action in places if action.choices or _takes_file(action)]
+    return "; ".join(found)
+
+
+def _zsh_value(action: argparse.Action) -> str:
+    if action.choices:
+        return f"compadd -- {' '.join(shlex.quote(str(each)) for each in action.choices)}"
+    if _takes_file(action):
+        return "_files -/" if action.metavar == "DIR" else "_files"
+    return f"_message {shlex.quote(_told(action))}"
+
+
+_FISH = """# Completion of protes for fish: put into ~/.config/fish/config.fish the line
+#   protes completion fish | source
+function __protes_at
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l at ''
+    for each in $words
+        if contains -- "$at $each" {paths}
+            set at "$at $each"
+        end
+    end
+    test "$at" = "$argv[1]"
+end
+complete -c protes -f
+"""
 
 
 def _fish(parser: Parser) -> str:
-    lines = [
-        "# Completion of protes for fish: put into ~/.config/fish/config.fish the line",
-        "#   protes completion fish | source",
-        "complete -c protes -f",
-    ]
+    paths, lines = [], []
     for path, each in _tree(parser):
-        below = each.subcommands()
-        seen = " ".join(path[-1:])
-        names = " ".join(below)
-        inside = f"__fish_seen_subcommand_from {seen}" if path else "__fish_use_subcommand"
-        for name in below:
-            where = f"{inside}; and not __fish_seen_subcommand_from {names}" if path else inside
-            lines.append(f"complete -c protes -n {shlex.quote(where)} -a {name} -d {_described(each.summary_of(name))}")
-        if not below:
-            lines += _fish_options(each, inside)
-    return "\n".join(lines) + "\n"
+        name = "".join(f" {part}" for part in path)
+        if path:
+            paths.append(shlex.quote(name))
+        where = f'__protes_at "{name}"'
+        base = f"complete -c protes -n {shlex.quote(where)}"
+        lines += [f"{base} -a {below} -d {shlex.quote(_short(each.summary_of(below)))}" for below in each.subcommands()]
+        lines += _fish_options(each, base)
+    return _FISH.format(paths=" ".join(paths)) + "\n".join(lines) + "\n"
 
 
-def _fish_options(parser: Parser, inside: str) -> Iterator[str]:
+def _fish_options(parser: Parser, base: str) -> Iterator[str]:
     for action in parser.arguments():
-        base = f"complete -c protes -n {shlex.quote(inside)}"
         if not action.option_strings:
             if action.choices:
                 yield f"{base} -a {_quoted([str(each) for each in action.choices])}"
@@ -127,11 +189,16 @@ def _fish_options(parser: Parser, inside: str) -> Iterator[str]:
             value = " -r -F" if _takes_file(action) else " -x"
             if action.choices:
                 value += f" -a {_quoted([str(each) for each in action.choices])}"
-        yield f"{base} {names}{value} -d {_described(action.help or '')}"
+        yield f"{base} {names}{value} -d {shlex.quote(_told(action))}"
 
 
-def _described(text: str) -> str:
-    return shlex.quote(text.replace("%(default)s", "").partition(":")[0].partition("(")[0].strip())
+def _told(action: argparse.Action) -> str:
+    return _short((action.help or "").replace("%(default)s", ""))
+
+
+def _short(text: str) -> str:
+    """Cut a help text before its first remark."""
+    return re.split("[;:(]", text, maxsplit=1)[0].strip()
 
 
 def _quoted(words: Sequence[str]) -> str:

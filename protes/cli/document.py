@@ -39,7 +39,9 @@ document and nothing else; its members stay, new ones may be added. Progress, no
 **Watching.** `--watch` shows anew what has changed, every `--interval` seconds: on a terminal in place, elsewhere one
 after the other; with `--json` one document a line. `show --watch` ends with the task.
 
-**Waiting.** `submit --wait` shows a line that moves on a terminal, and a line for each change of state elsewhere.
+**Waiting.** `submit --wait` shows a line that moves on a terminal, and a line for each change of state elsewhere. A
+gateway that does not answer is asked again for a minute. Where waiting ends early, by Ctrl-C too, the ids of the tasks
+that go on are told.
 
 **Typing errors.** A command, option or state that does not exist is answered with the one that comes closest.
 
@@ -60,7 +62,7 @@ source <(protes completion bash)
 ```
 
 completes commands, options and their choices, in this shell; the line belongs into `~/.bashrc`. The help of the command
-has those of zsh and fish.
+has those of zsh and fish; it is tested in all three.
 """
 
 

@@ -1,9 +1,12 @@
 """What a person sees while a command waits: one line that moves on a terminal, a line for each change elsewhere."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 from protes.cli import colour
+from protes.cli.output import CliError
 from protes.clock import Clock
 
 _TURNING = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -58,3 +61,13 @@ class Progress:
     def _passed(self) -> str:
         seconds = int(self._clock.monotonic() - self._begun)
         return f"{seconds // 60}:{seconds % 60:02}"
+
+
+@contextmanager
+def waited_for(ids: Sequence[str]) -> Iterator[None]:
+    """Name tasks that are waited for no longer, since on a terminal the line that named them is gone by then."""
+    try:
+        yield
+    except (CliError, KeyboardInterrupt):
+        print(f"protes: submitted, and no longer waited for: {' '.join(ids)}", file=sys.stderr)
+        raise

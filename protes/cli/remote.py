@@ -18,7 +18,7 @@ from protes.cli.looking import Look
 from protes.cli.looking import show as show_look
 from protes.cli.output import CliError, Exit, as_json, offers_table, printable, table
 from protes.cli.parsing import close
-from protes.cli.progress import Progress
+from protes.cli.progress import Progress, waited_for
 from protes.clock import Clock, SystemClock
 from protes.tes.states import State
 
@@ -27,6 +27,7 @@ Query = dict[str, str | list[str]]
 TIMEOUT_SECONDS = 30
 _TES = "/ga4gh/tes/v1"
 ENDED = ("COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED")
+_SILENT_SECONDS = 60.0
 _POLL_SECONDS, _LONGEST_POLL_SECONDS, _POLL_GROWTH = 0.5, 3.0, 1.1
 
 
@@ -37,7 +38,7 @@ def submit(args: Namespace) -> int:
     if not args.wait:
         as_json({"id": task_id}) if args.json else print(task_id)
         return Exit.OK
-    with Progress(1, SystemClock()) as progress:
+    with waited_for([task_id]), Progress(1, SystemClock()) as progress:
         # At once: whatever happens from here on, the id is known.
         progress.show(0, task_id, "submitted")
         task = wait(client_of(args), task_id, args.timeout, progress)
@@ -141,16 +142,25 @@ def wait(
         clock: the machine's by default.
 
     Raises:
-        CliError: it did not end in time, or the gateway does not answer.
+        CliError: it did not end in time, or the gateway has not answered for a minute.
     """
     clock, pause = clock or SystemClock(), _POLL_SECONDS
-    until = clock.monotonic() + timeout_seconds
+    heard = clock.monotonic()
+    until = heard + timeout_seconds
     while True:
-        with _speaking():
-            state = str(client.get_task(task_id, view="MINIMAL").state)
-        progress.show(done, task_id, state)
-        if state in ENDED:
-            return full(client, task_id)
+        try:
+            with _speaking():
+                state = str(client.get_task(task_id, view="MINIMAL").state)
+            progress.show(done, task_id, state)
+            if state in ENDED:
+                return full(client, task_id)
+            heard = clock.monotonic()
+        except CliError as error:
+            # It may be restarted, which takes a while.
+            if error.code != Exit.UNREACHABLE or clock.monotonic() - heard > _SILENT_SECONDS:
+                raise
+            state = "unknown, since the gateway does not answer,"
+            progress.show(done, task_id, "the gateway does not answer")
         if clock.monotonic() > until:
             raise CliError(f"{task_id} is still {state} after {timeout_seconds:g} s")
         clock.wait(threading.Event(), pause)
@@ -280,4 +290,4 @@ def _weighed_by(answer: dict[str, Any]) -> str:
 
 def _metadata(task: dict[str, Any]) -> dict[str, str]:
     logs = task.get("logs") or [{}]
-    return logs[0].get("metadata") or {}
+    return logs[-1].get("metadata") or {}

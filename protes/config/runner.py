@@ -41,7 +41,9 @@ class RunnerSettings(Section):
         le=256,
         description="Threads for dispatch and relay per process; up to four times as many while jobs hang.",
     )
-    queue_limit: int = Field(20000, ge=1, description="Jobs waiting at most; the sweep brings back what did not fit.")
+    queue_limit: int = Field(
+        20000, ge=1, description="Jobs of a kind waiting at most; the sweep brings back what did not fit."
+    )
     tick_seconds: Seconds = Field(0.25, description="How often due work is looked for.")
     grace_seconds: Seconds = Field(
         25.0, description="How long a worker that is told to stop lets its jobs end; the rest goes to other workers."

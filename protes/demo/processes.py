@@ -13,7 +13,7 @@ from typing import IO
 
 _URL = re.compile(r"https?://[^\s/]+")
 _START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 30.0
 
 
 class ServerFailed(Exception):

@@ -8,7 +8,7 @@ from middleware import ChainError
 from protes.clock import Clock
 from protes.config.settings import DispatchSettings
 from protes.dispatch.backoff import next_try
-from protes.dispatch.forwarding import Forwarder
+from protes.dispatch.forwarding import Forwarder, NotAllowed
 from protes.dispatch.outcome import Outcome
 from protes.dispatch.queueing import Place, Queueing
 from protes.dispatch.settling import Settler
@@ -104,9 +104,6 @@ class Dispatcher:
                 return Outcome(self._clock.now(), tuple(lines))
             if not place.may_try(offer):
                 continue
-            if not self._planner.is_allowed(record, offer.instance):
-                lines.append(f"{offer.instance.id} {not_allowed(arriving=False).text}")
-                continue
             if lines:
                 # The lease must outlast this submission too.
                 lasting = timedelta(seconds=self._settings.lease_seconds)
@@ -116,6 +113,9 @@ class Dispatcher:
                 attempt = self._forwarder.forward(record, token, plan, offer)
             except CancelRequested:
                 return Outcome(system_logs=tuple(lines))
+            except NotAllowed:
+                lines.append(f"{offer.instance.id} {not_allowed(arriving=False).text}")
+                continue
             except ChainError as error:
                 # What cannot be made fit for this instance may be so for the next one.
                 lines.append(f"{offer.instance.id}: {error}")

@@ -23,6 +23,10 @@ _FORBIDDEN = 403
 _NOT_THE_TASK = frozenset({401, 403, 404, 405, 408, 429})
 
 
+class NotAllowed(Exception):
+    """The owner of the task does not allow the instance any more; nothing was sent."""
+
+
 class Forwarder:
     """Sends tasks to instances."""
 
@@ -58,6 +62,7 @@ class Forwarder:
         Raises:
             LeaseLost: somebody else works on the task.
             CancelRequested: the caller cancelled before anything was sent.
+            NotAllowed: the owner has said meanwhile that it may not go there.
             ChainError: a rewrite failed; nothing was sent.
         """
         instance = offer.instance
@@ -104,6 +109,8 @@ class Forwarder:
             client.try_token(marker(record.id, intended.n), self._settings.send_within_seconds / 2)
         except DownstreamError as error:
             return self._saved(record, token, self._failed(record, intended, offer.instance, error))
+        if not self._planner.is_allowed(record, offer.instance):
+            raise NotAllowed(offer.instance.id)  # getting a token may have taken a while
         # Last of all before the POST: what fails until here leaves nothing to be settled.
         self._tasks.save_attempt(record.id, token, intended, self._clock.now())
         try:

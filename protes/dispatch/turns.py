@@ -24,6 +24,7 @@ _MOST_LOOKED_AT = 1000
 _PAGE = 32
 _LOST_SECONDS = 10.0
 _SCOUT_SECONDS = 5.0
+_FORGOTTEN_SECONDS = 300.0
 _MOST_SCOUTS = 20
 _LARGEST_BURST = 64
 _TIMES_AS_LONG = 20
@@ -82,6 +83,7 @@ class Turns:
         self._groups: Sequence[Group] = ()
         self._groups_until = -inf
         self._last_prefix = ""
+        self._are_all = True
         self._next_at = -inf
         self._looked_at = 0
 
@@ -122,10 +124,13 @@ class Turns:
         """Return the groups, asked for again as often as it takes a twentieth of the time at most."""
         began = self._clock.monotonic()
         if began >= self._groups_until:
-            found = self._line.groups(self._last_prefix)
-            if self._last_prefix and not found:
-                found = self._line.groups()
-            self._last_prefix = found[-1].prefix if len(found) > 1 and self._last_prefix else ""
+            # Where there are more than can be looked at, the others are next: many groups must not hide anybody.
+            after = self._last_prefix
+            found, self._last_prefix = self._line.groups(after)
+            if after and not found:
+                after = ""
+                found, self._last_prefix = self._line.groups()
+            self._are_all = not after and not self._last_prefix
             took = self._clock.monotonic() - began
             self._groups = found
             self._groups_until = began + min(took * _TIMES_AS_LONG, _OLDEST_SECONDS)
@@ -135,9 +140,11 @@ class Turns:
         """Forget turns that were taken, and those that were lost."""
         lost = self._clock.monotonic() - _LOST_SECONDS
         still = {}
+        if not self._are_all:  # of the others nobody knows: their turns count until they are looked at, or lost
+            still = {key: each for key, each in self._given.items() if each.at > lost and _prefix_of(key) not in queues}
         last = {}
         for key in sorted(self._given):
-            last[f"{key.rpartition('.')[0]}."] = key
+            last[_prefix_of(key)] = key
         for prefix, queue in queues.items():
             self._page(queue)
             while not queue.ended and queue.after < last.get(prefix, ""):
@@ -190,8 +197,12 @@ class Turns:
     def _scout(self, queues: Mapping[str, _Queue]) -> int:
         """Let the oldest of each group look around; where that was of use, twice as many the next time."""
         now, sent = self._clock.monotonic(), 0
-        self._scouting = {prefix: self._scouting.get(prefix, _Scouting(now + _SCOUT_SECONDS)) for prefix in queues}
-        for prefix, scouting in self._scouting.items():
+        scouts = {prefix: self._scouting.get(prefix, _Scouting(now + _SCOUT_SECONDS)) for prefix in queues}
+        oldest = now - _FORGOTTEN_SECONDS
+        others = {} if self._are_all else {name: one for name, one in self._scouting.items() if one.next_at > oldest}
+        self._scouting = {**others, **scouts}
+        # Who has not looked for longest goes first: there may be more of them than may look at once.
+        for prefix, scouting in sorted(scouts.items(), key=lambda each: each[1].next_at):
             queue = queues[prefix]
             if sent >= _MOST_SCOUTS or any(key in self._given for key in scouting.sent):
                 continue
@@ -243,6 +254,10 @@ class Turns:
             self._line.leave(note.task_id, note.key)
             return True
         return False
+
+
+def _prefix_of(key: str) -> str:
+    return f"{key.rpartition('.')[0]}."
 
 
 def _takes(instance: KnownInstance) -> bool:

@@ -126,8 +126,11 @@ class WaitingList:
             self._wanted_until = began + min(max(took * _TIMES_AS_LONG, _FRESH_SECONDS), _OLDEST_SECONDS)
             return self._wanted
 
-    def groups(self, after: str = "") -> Sequence[Group]:
-        """Return who waits for what, at most `_MOST_GROUPS` of them; those after a prefix."""
+    def groups(self, after: str = "") -> tuple[Sequence[Group], str]:
+        """Return who waits for what, at most `_MOST_GROUPS` of them, and after which prefix the others begin.
+
+        That is "" where there are no others, and where `after` is "" the first ones are returned.
+        """
         found: list[Group] = []
         after = after.removesuffix(".") + _BEYOND_DOT if after else ""
         while len(found) < _MOST_GROUPS:
@@ -137,7 +140,7 @@ class WaitingList:
             name = page[0].key.rpartition(".")[0]
             found.append(Group(f"{name}.", page[0].value["owner"], frozenset(page[0].value["urls"])))
             after = name + _BEYOND_DOT
-        return found
+        return found, found[-1].prefix if len(found) == _MOST_GROUPS else ""
 
     def notes(self, group: Group, after: str, limit: int) -> Sequence[Note]:
         """Return the oldest tasks of a group after that with the key `after`."""

@@ -5,6 +5,7 @@ unmarked. A crash in between repeats events; it loses none.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from protes.store.records import TaskRecord
 logger = logging.getLogger(__name__)
 
 _MOST_BATCHES = 8
+_MOST_REMEMBERED = 4 * MOST_IN_BATCH
 _PATIENCE = timedelta(seconds=60)
 """For a removal that was begun: after that it is not waited for."""
 
@@ -54,6 +56,8 @@ class Announcer:
         self._clock = clock
         self._keep_seconds = keep_seconds
         self._told = told
+        # The newest moves that were written last; a hint, like all that a process remembers by itself.
+        self._written: OrderedDict[str, int] = OrderedDict()
 
     def announce(self) -> int:
         """Write down what is news, a bounded number of batches; return how many events. Raises StoreError."""
@@ -79,6 +83,7 @@ class Announcer:
         if moved:
             self._told(moved)
             self._tasks.announced({each.id: each.news for each in moved if each.news is not None})
+            self._remember(moved)
         if gone.notes:
             self._records.delete_many(REMOVALS, gone.notes)
         return len(events)
@@ -95,12 +100,21 @@ class Announcer:
             there = self._tasks.versions([each.task_id for each in noted])
             if there and not self._is_old(note.value):
                 continue
-            gone = [each for each in noted if each.task_id not in there]
+            gone = [each for each in noted if each.task_id not in there and not self._is_written(each)]
             if events and len(events) + len(gone) > MOST_IN_BATCH:
                 break
             events += gone
             done.append(note.key)
         return _Gone(events, done)
+
+    def _remember(self, moved: Sequence[TaskRecord]) -> None:
+        self._written.update((each.id, each.moves) for each in moved)
+        while len(self._written) > _MOST_REMEMBERED:
+            self._written.popitem(last=False)
+
+    def _is_written(self, event: Event) -> bool:
+        """Tell whether what a note says of a task was written already, while the task was there still."""
+        return event.state is not None and self._written.get(event.task_id, 0) >= event.moves
 
     def _is_old(self, note: Mapping[str, str]) -> bool:
         return abs(self._clock.now() - parse_rfc3339(note["at"])) > _PATIENCE

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ _HEARTBEAT_SECONDS = 15.0
 _WAIT_SECONDS = 1.0
 _INSTANCES_SECONDS = 2.0
 _MOST_AT_ONCE = 100
-_HEARTBEAT = b": still here\n\n"
 
 States = Mapping[str, str]
 """Of instances, by their ids."""
@@ -59,30 +59,43 @@ class Stream:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the text until the client is gone, the time is over or the feed is closed."""
+        instances = self._instances()  # before `ready`: what changes from then on is told
         yield self._sent(self._beginning())
+        if instances is not None:
+            with suppress(Missed, StoreError):  # it comes again with its last id, and is told then
+                yield from self._changes(instances)
+
+    def _instances(self) -> States | None:
+        """Return the states of instances, if they are wanted; None where the store cannot say."""
+        try:
+            return self._wish.instances() if self._wish.instances is not None else {}
+        except StoreError:
+            return None
+
+    def _changes(self, instances: States) -> Iterator[bytes]:
         clock = self._clock
         until = clock.monotonic() + self._wish.seconds
         beat_at = clock.monotonic() + _HEARTBEAT_SECONDS
-        instances: States = self._wish.instances() if self._wish.instances is not None else {}
         look_at = clock.monotonic() + _INSTANCES_SECONDS
         while not (self._over() or clock.monotonic() >= until):
-            try:
-                news = self._feed.news(self._listener)
-            except (Missed, StoreError):
-                return  # it comes again with its last id, and is told then
+            news = self._feed.news(self._listener)
             texts = [text for event_id, event in news if (text := self._text(event_id, event)) is not None]
             if self._wish.instances is not None and clock.monotonic() >= look_at:
                 look_at = clock.monotonic() + _INSTANCES_SECONDS
                 before, instances = instances, self._wish.instances()
                 texts += self._changed(before, instances)
             if clock.monotonic() >= beat_at and not texts:
-                yield self._sent(_HEARTBEAT)
+                yield self._sent(self._heartbeat())
             for start in range(0, len(texts), _MOST_AT_ONCE):
                 yield self._sent("".join(texts[start : start + _MOST_AT_ONCE]).encode())
             if texts or clock.monotonic() >= beat_at:
                 beat_at = clock.monotonic() + _HEARTBEAT_SECONDS
             if not news:
                 self._feed.wait(self._listener, _WAIT_SECONDS)
+
+    def _heartbeat(self) -> bytes:
+        """Return a comment, and an id without an event: whom nothing of much concerns need not begin far back."""
+        return f": still here\nid: {self._listener.position}\n\n".encode()
 
     def _sent(self, piece: bytes) -> bytes:
         """Return a piece; the server writes it until it asks for the next one."""

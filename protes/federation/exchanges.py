@@ -9,16 +9,17 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+from pydantic import SecretStr
 
 from protes.clock import Clock
 from protes.federation.caller_tokens import CallerTokens, Kept
 from protes.federation.exchange_asking import Declined, ExchangeGrant, Time, TokenServers
 from protes.federation.exchange_sessions import Session, Sessions
 from protes.store.protocols import Records, StoreError, TaskStore
-from protes.store.records import TaskRecord
 from protes.tes.credentials import NoToken, OfCaller, TokenOver, TokenSealed
 from protes.tes.errors import DownstreamError
 from protes.tes.token_server import Granted
@@ -76,6 +77,7 @@ class Exchanges:
         self._grants = {each.id: each for each in grants}
         self._sessions = Sessions(records, clock, tokens.sealer)
         self._known: OrderedDict[str, Session] = OrderedDict()
+        self._shown: dict[str, tuple[SecretStr, ...]] = {}
         self._bad: dict[str, tuple[str, float]] = {}
         self._servers = TokenServers(clock)
         self._unsaved: dict[str, tuple[Session, Granted]] = {}
@@ -151,10 +153,13 @@ class Exchanges:
             kept = self._tokens.kept(task_id)
         except NoToken:
             return ()
-        session = self._known.get(f"{kept.mark}-{grant.id}")
-        mine = () if session is None else (session.access, session.refresh)
+        key = f"{kept.mark}-{grant.id}"
+        session = self._known.get(key)
+        refresh = () if session is None or session.refresh is None else (session.refresh,)
         own = kept.authorization.get_secret_value()
-        return (own, own.partition(" ")[2], *(each.get_secret_value() for each in mine if each is not None))
+        # The one before, too: whoever was shown it, or refused it, may repeat it now.
+        mine = (*self._shown.get(key, ()), *refresh)
+        return (own, own.partition(" ")[2], *(each.get_secret_value() for each in mine))
 
     def over(self, task_id: str) -> None:
         """Drop what was got for a task that has ended, unless other tasks of the same token use it too."""
@@ -185,11 +190,16 @@ class Exchanges:
             elif not record.state.finished and self._clock.monotonic() < until:
                 self._try(task_id, key.rpartition("-")[2], until)
 
-    def foresee(self, record: TaskRecord) -> None:
-        """Exchange the caller's token of a task that still waits, so that the task may wait longer than it lives."""
+    def foresee(self, task_id: str, grants: Collection[str]) -> None:
+        """Exchange the caller's token of a task that still waits, so that the task may wait longer than it lives.
+
+        Args:
+            task_id: the task.
+            grants: ids of those by which the instances are spoken to that it may go to: nobody else sees the token.
+        """
         until = self._clock.monotonic() + _SUSTAIN_SECONDS
-        for grant_id in self._grants:
-            self._try(record.id, grant_id, until)
+        for grant_id in sorted(grants):
+            self._try(task_id, grant_id, until)
 
     def _try(self, task_id: str, grant_id: str, until: float) -> None:
         grant = self._grants.get(grant_id)
@@ -266,12 +276,17 @@ class Exchanges:
         with self._lock:
             self._known[session.key] = session
             self._known.move_to_end(session.key)
+            shown = self._shown.get(session.key, ())
+            if session.access is not None and session.access not in shown:
+                self._shown[session.key] = (*shown[-1:], session.access)
             while len(self._known) > _MOST_KEPT:
                 key, _ = self._known.popitem(last=False)
                 self._bad.pop(key, None)
+                self._shown.pop(key, None)
         return session
 
     def _forget(self, key: str) -> None:
         with self._lock:
             self._known.pop(key, None)
             self._bad.pop(key, None)
+            self._shown.pop(key, None)

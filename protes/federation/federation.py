@@ -1,7 +1,7 @@
 """The instances known now: what sources say of them + what probing and failures told (DESIGN.md section 3)."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from protes.federation.registrations import Registrations
 from protes.federation.registries import Registries
 from protes.federation.viewing import PROBE_KIND, Views
 from protes.store.protocols import Records, TaskStore
+from protes.store.records import TaskRecord
 from protes.tes.client import InstanceClient
 from protes.tes.dialects.table import dialect_named
 from service_registry_client import Snapshot
@@ -100,6 +101,7 @@ class Federation:
         self._fresh_until = _FORGOTTEN
         self._asked: dict[str, tuple[datetime, float]] = {}
         self._started = clock.now()
+        self.may_go: Callable[[TaskRecord], Callable[[KnownInstance], bool]] = lambda _: lambda _: True
 
     def view(self) -> FederationView:
         """Return a snapshot, half a second old at most in a federation of usual size; waits for no instance.
@@ -242,8 +244,16 @@ class Federation:
 
     def tidy(self) -> None:
         """Remove callers' tokens that are not needed any more, and see to those that will be."""
-        self.tokens.tidy(self._tasks, self.exchanges.foresee)
+        self.tokens.tidy(self._tasks, self._foresee)
         self.exchanges.sustain(self._tasks)
+
+    def _foresee(self, record: TaskRecord) -> None:
+        """Get the tokens that a waiting task may need, from the token servers of where it may go and from no other."""
+        members = (each for each in self.view().instances if each.is_member)
+        grants = [(each, grant.id) for each in members if (grant := self.clients.exchange(each)) is not None]
+        if grants:
+            may_go = self.may_go(record)
+            self.exchanges.foresee(record.id, {grant for each, grant in grants if may_go(each)})
 
     def refresh(self) -> None:
         """Ask all registries now and have every instance probed again."""

@@ -1,16 +1,27 @@
-"""A lock in the store on all registrations, so that they are changed one at a time, whichever process does it."""
+"""A lock in the store on all registrations, so that they are changed one at a time, whichever process does it.
+
+It is one record that stays, with its holder's time in it. Its version goes up whenever it changes hands, and what was
+removed and made again would begin anew, so that compare-and-set tells a holder whose time is over from the one after.
+
+Whoever is about to write takes the lock anew (`still`), which says in one step that it is his and gives the write
+`_WRITE_LASTS`, longer than the store lets a write take. What remains is a process that stands still for longer than
+that between the two: then two registrations may have one URL. They are one instance all the same (`merge.merge`), the
+first by its id, and an operator can remove one.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from uuid import uuid4
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 from protes.clock import Clock
-from protes.store.protocols import Conflict, Records, StoreUnavailable
+from protes.store.protocols import Conflict, Records, StoreError, StoreUnavailable
 
-_KIND, _KEY = "registration_lock", "all"
+_KIND, _KEY = "registration_lock", "holder"
 _LASTS = timedelta(seconds=10)
+_WRITE_LASTS = timedelta(seconds=30)
+_FURTHEST = timedelta(seconds=90)
+"""A time that is further ahead is the mistake of a clock, and holds nobody up."""
 TRIES = 100
 _PAUSE_SECONDS = 0.05
 
@@ -33,26 +44,41 @@ class Lock:
         Raises:
             StoreUnavailable: others hold it for too long.
         """
-        mine = uuid4().hex
+        version = self._taken()
+
+        def still() -> None:
+            nonlocal version
+            version = self._renewed(version)
+
+        try:
+            yield still
+        finally:
+            # What was done in the block is done, whatever becomes of this: the lock ends by itself.
+            with suppress(StoreError):
+                self._write(self._clock.now(), version)
+
+    def _taken(self) -> int:
+        """Wait until nobody holds the lock, take it, and return its version."""
         for _ in range(TRIES):
             now = self._clock.now()
-            try:
-                self._records.put(_KIND, _KEY, {"holder": mine}, now, expected_version=0, expires_at=now + _LASTS)
-                break
-            except Conflict:
-                self._clock.wait(threading.Event(), _PAUSE_SECONDS)
-        else:
-            raise StoreUnavailable("other changes of registrations take too long")
+            stored = self._records.get(_KIND, _KEY, now)
+            if stored is None or not _is_held(stored.value["until"], now):
+                with suppress(Conflict):
+                    return self._write(now + _LASTS, stored.version if stored is not None else 0)
+            self._clock.wait(threading.Event(), _PAUSE_SECONDS)
+        raise StoreUnavailable("other changes of registrations take too long")
+
+    def _renewed(self, version: int) -> int:
         try:
-            yield lambda: self._check_held(mine)
-        finally:
-            if self._is(mine):
-                self._records.delete(_KIND, _KEY)
+            return self._write(self._clock.now() + _WRITE_LASTS, version)
+        except Conflict:
+            text = "the store was too slow: registrations may have been changed by somebody else"
+            raise StoreUnavailable(text) from None
 
-    def _is(self, holder: str) -> bool:
-        held = self._records.get(_KIND, _KEY, self._clock.now())
-        return held is not None and held.value["holder"] == holder
+    def _write(self, until: datetime, version: int) -> int:
+        value = {"until": until.timestamp()}
+        return self._records.put(_KIND, _KEY, value, self._clock.now(), expected_version=version)
 
-    def _check_held(self, holder: str) -> None:
-        if not self._is(holder):
-            raise StoreUnavailable("the store was too slow: registrations may have been changed by somebody else")
+
+def _is_held(until: float, now: datetime) -> bool:
+    return now < datetime.fromtimestamp(until, UTC) <= now + _FURTHEST

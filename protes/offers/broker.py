@@ -1,7 +1,8 @@
 """The use cases of the Execution Broker: a request becomes an offer set, an accepted session a task (STANDARDS.md 5.2).
 
 Exactly one task comes of an offer set, however often and by however many its sessions are accepted: the acceptance is
-one compare-and-set, the task's id is chosen with the offers, and creating a task is idempotent for its id.
+one compare-and-set, the task's id is chosen with the offers, creating a task is idempotent for its id, and one that its
+owner has deleted is not made again.
 """
 
 import json
@@ -22,6 +23,7 @@ from protes.offers.sets import Offered, OfferSet
 from protes.planning.planner import Plan, PlannedOffer, Planner
 from protes.store.protocols import Conflict, Records, TaskStore
 from protes.store.records import TaskRecord, tag_entry
+from protes.store.removing import Removal
 
 _KINDS = {"resources": LIMIT, "max_cost": LIMIT, "deadline": LIMIT}
 _MOST_REASONS = 100
@@ -67,6 +69,7 @@ class Broker:
         enqueue: Callable[[str], object],
         currency: str,
         valid_seconds: float,
+        removal: Removal,
     ) -> None:
         """Make offers that last `valid_seconds`; `enqueue` has somebody look at a task."""
         self._records = records
@@ -76,6 +79,7 @@ class Broker:
         self._enqueue = enqueue
         self._currency = currency
         self._valid = timedelta(seconds=valid_seconds)
+        self._removal = removal
 
     def offer(self, request: ExecutionRequest, task: TaskRecord) -> OfferSet | list[Message]:
         """Make offers for a task and store them; or say why there are none, and store nothing.
@@ -166,8 +170,10 @@ class Broker:
             return
         now = self._clock.now()
         pinned = _pinned(offer_set, offer_set.accepted or 0)
-        self._tasks.create(replace(pinned, created_at=now, due_at=now, enqueued_until=now + _FIRST_ENQUEUE))
-        self._enqueue(pinned.id)
+        if not self._removal.was_removed(pinned.id):
+            self._tasks.create(replace(pinned, created_at=now, due_at=now, enqueued_until=now + _FIRST_ENQUEUE))
+            if not self._removal.again([pinned.id]):
+                self._enqueue(pinned.id)
         with suppress(Conflict):  # then another acceptance of the same session has noted it
             sets.save(self._records, replace(offer_set, submitted=True), now)
 

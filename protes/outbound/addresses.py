@@ -20,13 +20,22 @@ _NOT_PUBLIC = tuple(
 )
 """Shared, protocol, relay, site-local, documentation and segment-routing ranges, which not every Python knows."""
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-_METADATA = frozenset(
+_METADATA = tuple(
     map(
-        ipaddress.ip_address,
-        ("169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"),
+        ipaddress.ip_network,
+        (
+            "169.254.0.0/16",  # nearly all: 169.254.169.254, and 169.254.170.2 and .23 of containers
+            "168.63.129.16/32",  # Azure's; it looks public
+            "100.100.100.200/32",  # Alibaba's
+            "192.0.0.192/32",  # Oracle's
+            "fd00:ec2::/32",  # Amazon's
+            "fd20:ce::254/128",  # Google's
+            "fe80::/10",  # OpenStack's is fe80::a9fe:a9fe
+        ),
     )
 )
-"""Where clouds answer whoever asks from inside with the machine's credentials; Azure's 168.63.129.16 looks public."""
+"""Where clouds answer whoever asks from inside with the machine's credentials. Nobody else is asked at a link-local
+address by a name, so these are among them as a whole."""
 
 
 class NotAllowed(Exception):
@@ -55,18 +64,24 @@ def is_public(address: str) -> bool:
     inner = _inner(found)
     if inner is not None:
         return is_public(str(inner))
-    if found in _METADATA or any(found in each for each in _NOT_PUBLIC):
+    if any(found in each for each in (*_METADATA, *_NOT_PUBLIC)):
         return False
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
 def is_metadata(address: str) -> bool:
     """Tell whether a cloud's metadata service is at an address, also where it is hidden inside another."""
+    return any(each in network for each in spelled(address) for network in _METADATA)
+
+
+def spelled(address: str) -> Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Return an address, and the one that is hidden inside it where there is one; nothing where it is none."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    return found in _METADATA or _inner(found) in _METADATA
+        return ()
+    inner = _inner(found)
+    return (found,) if inner is None else (found, inner)
 
 
 def is_literal(host: str) -> bool:
@@ -128,8 +143,13 @@ class AddressGuard:
         with self._lock:
             running = self._running.get((host, port))
             if running is None:
-                running = self._running[host, port] = Future()
-                threading.Thread(target=self._run, args=(host, port, running), name="look-up", daemon=True).start()
+                running = Future()
+                look_up = threading.Thread(target=self._run, args=(host, port, running), name="look-up", daemon=True)
+                try:
+                    look_up.start()
+                except RuntimeError:  # no more threads are to be had; nobody must wait for one that never ran
+                    raise _no_address() from None
+                self._running[host, port] = running
             return running
 
     def _run(self, host: str, port: int, answer: "Future[Sequence[str]]") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from protes.outbound.addresses import NotAllowed, is_literal, is_metadata, is_public
+from protes.outbound.addresses import NotAllowed, is_literal, is_metadata, is_public, spelled
 from service_registry_client.errors import InvalidURL
 from service_registry_client.urls import canonical_host
 
@@ -150,9 +150,4 @@ def _fits(target: Target, pattern: str) -> bool:
 
 
 def _within(address: str, networks: Iterable[_Network]) -> bool:
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return any(each in network for each in (found, inner) if each is not None for network in networks)
+    return any(each in network for network in networks for each in spelled(address))

@@ -84,7 +84,7 @@ class _Asked:
     headers: Mapping[str, str]
     body: bytes | None
     until: float
-    most_bytes: int
+    most_bytes: int | None
 
 
 class Web:
@@ -113,7 +113,7 @@ class Web:
         bearer: str | None = None,
         body: bytes | None = None,
         trusted: Trusted | None = None,
-        most_bytes: int = 1024 * 1024,
+        most_bytes: int | None = 1024 * 1024,
     ) -> WebAnswer:
         """Send a request, once, and read the answer, whatever its status.
 
@@ -125,7 +125,7 @@ class Web:
             bearer: token for the first origin only.
             body: sent as it is; its type is among `headers`.
             trusted: server that the operator has named.
-            most_bytes: of the answer's body.
+            most_bytes: of the answer's body; None: it is not read, whatever it is.
 
         Raises:
             Silent: nothing came that can be used, or the guard does not allow it; the text says why.
@@ -208,7 +208,7 @@ class Web:
         )
         body = bytearray()
         try:
-            if response.status not in _REDIRECTS and asked.method != "HEAD":
+            if asked.most_bytes is not None and response.status not in _REDIRECTS and asked.method != "HEAD":
                 for chunk in response.stream(_CHUNK_BYTES, decode_content=False):
                     body += chunk
                     if len(body) > asked.most_bytes:

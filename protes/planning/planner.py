@@ -1,7 +1,7 @@
 """View of the federation -> chain -> ranked offers and an explanation: for POST, dry runs and dispatch alike."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -24,6 +24,7 @@ from protes.config.settings import Settings
 from protes.federation.brought import Gathered
 from protes.federation.federation import Federation
 from protes.federation.known import FederationView, KnownInstance
+from protes.federation.naming import is_named
 from protes.learning.learning import Learning
 from protes.planning import convert, explain, surroundings
 from protes.planning.affinity import Affinities
@@ -155,6 +156,23 @@ class Planner:
         """Tell whether a task's owner allows an instance at this very moment. Raises StoreError."""
         consent = self.consents.of(record.owner)
         return consent is None or consent.allows(instance)
+
+    def may_go(self, record: TaskRecord) -> Callable[[KnownInstance], bool]:
+        """Return what tells whether a task's owner, and the task's own choice, let it go to an instance now.
+
+        Raises:
+            StoreError: what the owner allows cannot be read.
+        """
+        consent, choice = self.consents.of(record.owner), record.preference.get("instances")
+
+        def may(instance: KnownInstance) -> bool:
+            if consent is not None and not consent.allows(instance):
+                return False
+            if choice is None or choice["type"] == "order":
+                return True
+            return is_named(instance, choice["instances"]) is (choice["type"] == "allow")
+
+        return may
 
     def look_again(self) -> None:
         """Have the next plan made from the instances as they are by then."""

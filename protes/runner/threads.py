@@ -6,17 +6,15 @@ The watcher sleeps until jobs wait without a thread, and then until the next of 
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from protes.clock import Clock
 from protes.runner.elastic import Crew, hanging, next_hanging
+from protes.runner.lanes import Call, Lanes
 from protes.runner.protocol import Handler
 
 logger = logging.getLogger(__name__)
-
-_Call = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class ThreadRunner:
         Args:
             clock: measures the pauses of periodic jobs, the grace of `stop`, and whether jobs hang.
             threads: jobs that run at once; more do while some of them hang (`protes.runner.elastic`).
-            queue_limit: jobs that wait at most.
+            queue_limit: jobs of a kind that wait at most.
         """
         self._clock = clock
         self._size = threads
@@ -54,11 +52,11 @@ class ThreadRunner:
         self._threads: list[threading.Thread] = []
         self._workers = 0
         self._timing = False
-        self._since: dict[_Call, float] = {}
-        self._queue: deque[_Call] = deque()
-        self._waiting: set[_Call] = set()
-        self._running: set[_Call] = set()
-        self._again: set[_Call] = set()
+        self._since: dict[Call, float] = {}
+        self._queue = Lanes()
+        self._waiting: set[Call] = set()
+        self._running: set[Call] = set()
+        self._again: set[Call] = set()
 
     @property
     def queued(self) -> int:
@@ -92,7 +90,7 @@ class ThreadRunner:
                 return True
             if call in self._waiting:
                 return True
-            if len(self._queue) >= self._limit:
+            if self._queue.waiting(job) >= self._limit:
                 return False
             self._enqueue(call)
             return True
@@ -144,7 +142,7 @@ class ThreadRunner:
         thread.start()
         self._threads = [each for each in self._threads if each.is_alive()] + [thread]
 
-    def _enqueue(self, call: _Call) -> None:
+    def _enqueue(self, call: Call) -> None:
         self._queue.append(call)
         self._waiting.add(call)
         self._changed.notify()
@@ -154,7 +152,7 @@ class ThreadRunner:
         while (call := self._next()) is not None:
             self._run(call)
 
-    def _next(self) -> _Call | None:
+    def _next(self) -> Call | None:
         """Wait for a call and mark it as running; None when the runner stops or there are more threads than needed."""
         with self._changed:
             while not self._stopping.is_set() and not self._is_surplus():
@@ -217,7 +215,7 @@ class ThreadRunner:
             self._timing = True
             return next_hanging(self._since.values(), self._clock.monotonic())
 
-    def _run(self, call: _Call) -> None:
+    def _run(self, call: Call) -> None:
         """Run a call that is marked as running, and whatever was asked of it meanwhile once more."""
         job, key = call
         try:
@@ -244,7 +242,7 @@ class ThreadRunner:
             if pause > 0:
                 self._clock.wait(self._stopping, pause)
 
-    def _run_periodic(self, call: _Call) -> None:
+    def _run_periodic(self, call: Call) -> None:
         """Run the call now, unless it was submitted as well and runs, or is about to."""
         with self._changed:
             if call in self._running or call in self._waiting:

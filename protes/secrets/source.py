@@ -45,10 +45,10 @@ class Files:
         try:
             value = Path(name).read_text(encoding="utf-8").strip()
         except UnicodeDecodeError:
-            raise SecretMissing(f"{name} is no text") from None
+            raise SecretMissing(f"the file {name} is no text") from None
         except (OSError, ValueError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else "its name is none"
-            raise SecretMissing(f"{name} cannot be read: {why}") from None
+            raise SecretMissing(f"the file {name} cannot be read: {why}") from None
         if not value:
-            raise SecretMissing(f"{name} is empty")
+            raise SecretMissing(f"the file {name} is empty")
         return SecretStr(value)

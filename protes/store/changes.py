@@ -87,10 +87,12 @@ def check_lease(record: TaskRecord, token: str, now: datetime, n: int | None = N
 
 
 def claim(record: TaskRecord, lease: Lease, now: datetime) -> TaskRecord | None:
-    """Put a lease on the task unless another lasts."""
+    """Put a lease on the task unless another lasts; if its holder dies the task is due when it ends, not later."""
     if lease_lasts(record, now):
         return None
-    return next_version(record, lease=replace(lease, cancel_known=record.cancel_requested_at is not None))
+    due_at = record.due_at if record.due_at is None else min(record.due_at, lease.until)
+    known = record.cancel_requested_at is not None
+    return next_version(record, lease=replace(lease, cancel_known=known), due_at=due_at)
 
 
 def extend(record: TaskRecord, token: str, until: datetime) -> TaskRecord:

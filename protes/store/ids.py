@@ -84,5 +84,8 @@ def new_task_id(now: datetime, random_bytes: Callable[[int], bytes] = secrets.to
 
 
 def new_token() -> str:
-    """Return an unguessable token (192 bits, `[A-Za-z0-9_-]`), such as a lease's."""
-    return secrets.token_urlsafe(24)
+    """Return an unguessable token (192 bits, `[A-Za-z0-9_-]`, no `-` first), such as a lease's, or an offer's id."""
+    # What begins with a dash a command line takes for an option.
+    while (token := secrets.token_urlsafe(24)).startswith("-"):
+        pass
+    return token

@@ -1,6 +1,6 @@
 """Removing tasks because their owner says so; what has been kept long enough is removed by `protes.store.expiring`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from protes.clock import Clock
@@ -10,6 +10,7 @@ DELETED_KIND = "deleted"
 """What says that a task is not there any more because its owner deleted it, as long as a request may be repeated."""
 
 _REMEMBERED = timedelta(hours=48)
+_PAGE = 256
 
 
 class Removal:
@@ -49,11 +50,45 @@ class Removal:
         """
         now = self._clock.now()
         self._records.put(DELETED_KIND, task_id, {}, now, expires_at=now + _REMEMBERED)
-        for kind in self.kinds:
-            self._records.delete(kind, task_id)
+        self.leave_nothing(task_id)
         self._removing([task_id])
         return self._tasks.delete(task_id)
 
     def was_removed(self, task_id: str) -> bool:
         """Tell whether a task was removed by its owner, not long ago."""
         return self._records.get(DELETED_KIND, task_id, self._clock.now()) is not None
+
+    def again(self, task_ids: Sequence[str]) -> Collection[str]:
+        """Undo the creation of those of these tasks that had been removed before; return their ids.
+
+        A request that stood still before it stored its task, while another one with its `Idempotency-Key` did, and the
+        task ran, ended and was removed, makes it anew. To be asked after storing and before anybody is told to begin.
+
+        Raises:
+            StoreError: it could not be found out, or not be undone.
+        """
+        if not task_ids:
+            return frozenset()
+        found = self._removed_among(min(task_ids), max(task_ids)) & set(task_ids)
+        for task_id in found:
+            # Cancelled first: then nobody begins, and what somebody has begun is seen to.
+            cancelled = self._tasks.request_cancel(task_id, self._clock.now())
+            if cancelled is not None and cancelled.live_attempt is None:
+                self.remove(task_id)
+        return found
+
+    def leave_nothing(self, task_id: str) -> None:
+        """Remove what is kept under the id of a task that is removed: somebody may still have been at work on it."""
+        for kind in self.kinds:
+            self._records.delete(kind, task_id)
+
+    def _removed_among(self, first: str, last: str) -> set[str]:
+        """Return the ids of removed tasks from `first` to `last`, by as few reads as they take."""
+        found: set[str] = set()
+        after = first[:-1]
+        while page := self._records.scan(DELETED_KIND, "", self._clock.now(), after=after, limit=_PAGE):
+            found.update(each.key for each in page if each.key <= last)
+            after = page[-1].key
+            if after > last or len(page) < _PAGE:
+                break
+        return found

@@ -301,7 +301,8 @@ class Transport:
         if answer.status == _UNAUTHORIZED and self.in_callers_name and answer.renewed:
             return TokenUnreadable("refuses the caller's token, and another one is got", instance=self.base_url)
         if answer.status == _UNAUTHORIZED and self.in_callers_name:
-            return TokenRefused(f"refuses the caller's token{': ' if detail else ''}{detail}", instance=self.base_url)
+            said = f", saying: {detail}" if detail else ""
+            return TokenRefused(f"refuses the caller's token{said}", instance=self.base_url)
         error = from_status(
             answer.status,
             answer.headers,

@@ -38,7 +38,7 @@ class Api:
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request, following no redirect."""
-        return requests.request(method, self.url + path, allow_redirects=False, timeout=20, **options)
+        return requests.request(method, self.url + path, allow_redirects=False, timeout=60, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """Send a GET."""

@@ -15,7 +15,7 @@ def environment() -> dict[str, str]:
 
 def test_a_public_address_is_refused_in_a_sentence(tmp_path: Path) -> None:
     command = [*SERVE, str(tmp_path), "--host", "0.0.0.0"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=110)
     assert done.returncode == 2
     assert "auth.mode is none" in done.stderr
     assert "docs/authentication.md" in done.stderr
@@ -28,7 +28,7 @@ def test_a_public_socket_that_was_passed_is_refused_too(tmp_path: Path) -> None:
     command = ["sh", "-c", passing, "sh", *SERVE, str(tmp_path)]
     with socket.create_server(("0.0.0.0", 0)) as given:
         done = subprocess.run(
-            command, env=environment(), stdin=given.fileno(), capture_output=True, text=True, timeout=60
+            command, env=environment(), stdin=given.fileno(), capture_output=True, text=True, timeout=110
         )
     assert done.returncode == 2
     assert "cannot serve at the socket that was passed" in done.stderr

@@ -169,7 +169,7 @@ _REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(document=_REQUESTS, as_yaml=st.booleans())
 def test_whatever_comes_is_answered_or_refused(served: Api, document: dict[str, Any], as_yaml: bool) -> None:
     text = yaml.safe_dump(document) if as_yaml else json.dumps(document)

@@ -57,6 +57,7 @@ def broker_of(gateway: Harness, tasks: TaskStore | None = None) -> Broker:
         lambda task_id: gateway.runner.submit("dispatch", task_id),
         "EUR",
         300,
+        parts.removal,
     )
 
 
@@ -110,6 +111,25 @@ def test_an_acceptance_that_failed_half_way_is_mended_by_the_next(committed: boo
         gateway.turns(2, 20)
         assert fake.creates() == 1
         assert [each.id for each in gateway.services.tasks.list(TaskQuery())] == [made.task.id]
+
+
+def test_an_acceptance_that_is_repeated_does_not_make_a_task_anew_that_was_deleted() -> None:
+    with FakeTes() as fake, Harness(instance("one", fake)) as gateway:
+        gateway.probe()
+        unlucky: Any = Unlucky(gateway.services.tasks, committed=True)
+        broker = broker_of(gateway, unlucky)
+        made = offered(gateway, broker)
+        with pytest.raises(StoreUnavailable):
+            broker.update(made.session_id(1), "", Phase.ACCEPTED)
+        gateway.turns(2, 20)
+        fake.finish(next(iter(fake.tasks)))
+        gateway.turns(3, 60)
+        assert gateway.state(made.task.id) == "COMPLETE"
+        assert gateway.services.removal.remove(made.task.id)
+        broker.update(made.session_id(1), "", Phase.ACCEPTED)
+        gateway.turns(2, 20)
+        assert fake.creates() == 1
+        assert gateway.stores.tasks.get(made.task.id) is None
 
 
 def test_an_acceptance_that_never_made_a_task_expires() -> None:

@@ -18,9 +18,10 @@ from protes.cli.doctor.skew import skew_seconds
 from protes.cli.main import main
 from protes.config.loading import load
 from protes.store.factory import create_stores
+from tests.support.behaviours import HangUp
 from tests.support.fake_registry import FakeRegistry, service_entry
 from tests.support.fake_tes import FakeTes
-from tests.support.scripted_server import answer_json, problem
+from tests.support.scripted_server import ScriptedServer, answer_json, problem
 from tests.support.servers import serve_wsgi
 from tests.support.waiting import wait_until
 
@@ -282,3 +283,12 @@ def test_a_gateway_that_nobody_works_for_is_a_failure(doctor: Doctor, fake: Fake
         assert "0 of 1 instances are well" in of(found, "gateway", "fail")
     finally:
         gateway.close()
+
+
+def test_a_gateway_that_stops_answering_in_the_middle_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedServer() as server:
+        server.on("GET", "/healthz", answer_json({"status": "ok"}))
+        server.on("GET", "/readyz", HangUp())
+        assert main(["doctor", "--json", "--url", server.url]) == 1
+    [finding] = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["result"], finding["text"]) == ("fail", "it stopped answering (/readyz)")

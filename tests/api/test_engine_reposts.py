@@ -14,8 +14,8 @@ from tests.api.conftest import Api, serving
 from tests.engines.recorder import recording
 from tests.support.waiting import wait_until
 
-_PATIENCE_SECONDS = 1  # of the client; by default it is 10
-_SLOWNESS_SECONDS = 1.4
+_PATIENCE_SECONDS = 2  # of the client; by default it is 10
+_SLOWNESS_SECONDS = 2.3
 
 
 class SlowStore:

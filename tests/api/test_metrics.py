@@ -24,6 +24,10 @@ def test_a_task_is_counted_from_its_creation_to_its_end() -> None:
             {"executors": [{"image": "alpine", "command": ["true"]}], "resources": {"cpu_cores": 1}}
         )
         gateway.wait_for(task_id, "COMPLETE")
+        # What happens is counted right after it can be seen.
+        wait_until(lambda: gateway.metrics().get("protes_estimate_cost_ratio_count", instance="a") == 1, "it is learnt")
+        wait_until(lambda: gateway.metrics().get("protes_task_seconds_count", state="COMPLETE") == 1, "it is counted")
+        wait_until(lambda: (gateway.metrics().get("protes_job_seconds_count", job="dispatch") or 0) >= 1, "a job ended")
         seen = gateway.metrics()
         assert seen.get("protes_tasks_created_total") == 1
         assert seen.get("protes_tasks_finished_total", instance="a", state="COMPLETE") == 1
@@ -53,10 +57,11 @@ def test_what_fails_is_counted_by_instance_and_kind() -> None:
         wait_until(lambda: gateway.metrics().get("protes_instance_up", instance="a") == 1, "it is up", 30)
         fake.fault("create", "invalid")
         gateway.wait_for(gateway.create(), "SYSTEM_ERROR")
+        ended = {"instance": "none", "state": "SYSTEM_ERROR"}
+        wait_until(lambda: gateway.metrics().get("protes_tasks_finished_total", **ended) == 1, "its end is counted")
         seen = gateway.metrics()
         assert seen.get("protes_instance_errors_total", instance="a", call="create", error="Refused") == 1
         assert seen.get("protes_attempts_total", instance="a", outcome="rejected") == 1
-        assert seen.get("protes_tasks_finished_total", instance="none", state="SYSTEM_ERROR") == 1
         fake.refuse()
         wait_until(lambda: (_ejections(gateway) or 0) >= 1, "it is ejected", 30)
         fake.resume()

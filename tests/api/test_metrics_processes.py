@@ -33,6 +33,7 @@ def created(url: str) -> float:
     return read(url).get("protes_tasks_created_total") or 0.0
 
 
+@pytest.mark.timeout(300)
 def test_two_worker_processes_count_together_and_one_that_dies_is_not_counted_twice(tmp_path: Path) -> None:
     shared = tmp_path / "figures"
     settings = {**SETTINGS, "metrics": {"directory": str(shared)}}

@@ -335,7 +335,7 @@ def test_outputs_to_storage(node: NodeClient, tmp_path: Path) -> None:
 
 
 def test_py_tes_as_the_client(node: NodeClient) -> None:
-    client = tes.HTTPClient(node.root, timeout=10)
+    client = tes.HTTPClient(node.root, timeout=60)
     assert client.get_service_info().name == "test"
     task_id = client.create_task(
         tes.Task(
@@ -346,7 +346,7 @@ def test_py_tes_as_the_client(node: NodeClient) -> None:
             tags={"a": "b"},
         )
     )
-    task = client.wait(task_id, timeout=10)
+    task = client.wait(task_id, timeout=60)
     assert task.state == "COMPLETE"
     full = client.get_task(task_id, view="FULL")
     assert full.logs[0].logs[0].stdout == "hello"
@@ -359,5 +359,5 @@ def test_py_tes_as_the_client(node: NodeClient) -> None:
 def test_connections_survive_refusals(node: NodeClient) -> None:
     with requests.Session() as session:
         for _ in range(3):
-            assert session.post(f"{node.base}/tasks", data=b"x" * 1000, timeout=5).status_code == 415
-            assert session.get(f"{node.base}/tasks", timeout=5).status_code == 200
+            assert session.post(f"{node.base}/tasks", data=b"x" * 1000, timeout=30).status_code == 415
+            assert session.get(f"{node.base}/tasks", timeout=30).status_code == 200

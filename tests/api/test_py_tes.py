@@ -13,7 +13,7 @@ from tests.api.test_operations import LOG, RICH, move
 @pytest.fixture(params=["", "/w/0.3", "/"])
 def client(api: Api, request: pytest.FixtureRequest) -> Any:
     """A client of the gateway's root, or of one with a weight."""
-    return tes.HTTPClient(api.url + request.param, timeout=10)
+    return tes.HTTPClient(api.url + request.param, timeout=60)
 
 
 def a_task() -> Any:
@@ -48,7 +48,7 @@ def test_a_task_goes_round(api: Api, client: Any) -> None:
     assert client.get_task(task_id, "BASIC").inputs[0].content is None
     client.cancel_task(task_id)
     client.cancel_task(task_id)
-    assert client.wait(task_id, timeout=5).state == "CANCELED"
+    assert client.wait(task_id, timeout=60).state == "CANCELED"
 
 
 def test_a_finished_task_is_understood_with_all_its_logs(api: Api, client: Any) -> None:
@@ -61,7 +61,7 @@ def test_a_finished_task_is_understood_with_all_its_logs(api: Api, client: Any) 
     assert log.start_time.tzinfo is not None
     assert log.outputs[0].size_bytes == 3
     assert log.metadata["protes.instance"] == "one"
-    assert client.wait(task_id, timeout=5).state == "COMPLETE"
+    assert client.wait(task_id, timeout=60).state == "COMPLETE"
 
 
 def test_lists_are_paged(api: Api, client: Any) -> None:

@@ -317,10 +317,10 @@ def _registers_runs_and_removes(url: str, fake: FakeTes) -> None:
         instances = requests.get(f"{url}/protes/v1/instances", timeout=9).json()["instances"]
         return [each["id"] for each in instances if each["state"] == "ok"]
 
-    wait_until(lambda: healthy() == listed() == ["Site-A"], "it is found and healthy", 2)
+    wait_until(lambda: healthy() == listed() == ["Site-A"], "it is found and healthy", 20)
     task = requests.post(f"{url}/v1/tasks", json=TASK, timeout=9).json()["id"]
     path = f"{url}/v1/tasks/{task}"
-    wait_until(lambda: requests.get(path, timeout=9).json()["state"] == "COMPLETE", "the task has run there", 10)
+    wait_until(lambda: requests.get(path, timeout=9).json()["state"] == "COMPLETE", "the task has run there", 60)
     assert requests.delete(f"{url}{BASE}/services/Site-A", headers=OPERATOR, timeout=9).status_code == 204
     assert healthy() == []
     assert requests.get(path, timeout=9).json()["state"] == "COMPLETE"

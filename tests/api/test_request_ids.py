@@ -57,9 +57,11 @@ def test_json_lines_carry_the_ids_of_request_task_and_instance(tmp_path: Path) -
             requests.get(f"{url}{TES}/tasks/no%0Asuch%1Btask", timeout=30)
             requests.get(f"{url}{TES}/tasks", params={"page_size": "a\nb"}, timeout=30)
             wait_until(lambda: any(_about(each, task_id) for each in _lines(log)), "the failed attempt is logged", 30)
+            # A request is logged after its answer has been sent.
+            wait_until(lambda: len(_of_access(_lines(log))) == 4, "all requests are logged", 30)
             lines = _lines(log)
     assert len(lines) >= 5
-    access = [each for each in lines if each["logger"] == "protes.access"]
+    access = _of_access(lines)
     [post] = [each for each in access if each.get("request_id") == "mine"]
     assert (post["method"], post["status"], post["route"]) == ("POST", 200, "/ga4gh/tes/v1/tasks")
     [read] = [each for each in access if each["path"].endswith(task_id)]
@@ -72,8 +74,12 @@ def test_json_lines_carry_the_ids_of_request_task_and_instance(tmp_path: Path) -
 
 def _lines(log: Path) -> list[dict[str, Any]]:
     """Every line on standard error must be an object; standard output, where the address is said, goes there too."""
-    text = log.read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in text if not line.startswith("protes serves")]
+    text, _, _ = log.read_text(encoding="utf-8").rpartition("\n")  # the rest is being written
+    return [json.loads(line) for line in text.splitlines() if not line.startswith("protes serves")]
+
+
+def _of_access(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in lines if each["logger"] == "protes.access"]
 
 
 def _about(line: dict[str, Any], task_id: str) -> bool:
@@ -85,7 +91,7 @@ def test_text_is_the_default_and_there_is_no_access_log(tmp_path: Path) -> None:
         requests.get(f"{url}{TES}/tasks", timeout=30)
         requests.get(f"{url}{TES}/tasks/no%0Asuch%1Btask", timeout=30)
         log = tmp_path / "g" / "log"
-        wait_until(lambda: "refused with 404" in log.read_text(), "the refusal is logged", 30)
+        wait_until(lambda: "refused with 404" in log.read_text().rpartition("\n")[0], "the refusal is logged", 30)
         text = log.read_text(encoding="utf-8")
     assert "protes.access" not in text
     [line] = [each for each in text.splitlines() if "refused with 404" in each]

@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from protes.app import create_gateway
+from protes.clock import SystemClock
 from protes.config.loading import ConfigError, load
+from protes.dispatch.waiting_list import WaitingList
 from protes.store.factory import create_stores
 from protes.tracing.port import KIND
 from tests.api.conftest import problem_of, serving
@@ -22,7 +24,7 @@ from tests.support.running import TES, logging_kept, running
 from tests.support.servers import serve_wsgi
 from tests.support.waiting import wait_until
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACE, OTHER = "0af7651916cd43dd8448eb211c80319c", "1bf7651916cd43dd8448eb211c80319d"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 SECRETS = ("a-secret-tag", "a-secret-command", "a-secret-name", "a-secret-variable", "a-secret-url", "a-secret-owner")
 TASK: dict[str, Any] = {
@@ -66,6 +68,22 @@ def test_one_trace_tells_of_a_task_from_the_clients_request_to_its_end() -> None
         assert "traceparent" not in fake.server.requests("POST", "*/tasks")[0].headers
         sent = b"".join(receiver.bodies())
         assert not [each for each in SECRETS if each.encode() in sent]
+
+
+def test_a_task_that_has_waited_for_its_turn_is_traced_to_where_it_went() -> None:
+    with Receiver() as receiver, FakeTes() as fake:
+        one = instance("a", fake, limits={"max_in_flight": 1})
+        with running(instances=[one], **settings(receiver)) as gateway:
+            first, second = (gateway.create(traceparent=parent) for parent in (PARENT, PARENT.replace(TRACE, OTHER)))
+            wait_until(lambda: len(fake.tasks) == 1, "one of the two is sent", 30)
+            waiting = WaitingList(gateway.gateway.stores.records, SystemClock())
+            wait_until(lambda: list(waiting.wanted()) != [], "the other one waits", 30)
+            fake.auto()
+            for task_id in (first, second):
+                gateway.wait_for(task_id, "COMPLETE")
+        spans = wait_for_end(receiver, 2)
+        sent = [each for each in spans if each.attributes.get("protes.outcome") == "ACCEPTED"]
+        assert {each.trace_id for each in sent} == {TRACE, OTHER}
 
 
 def test_another_process_goes_on_with_the_trace(tmp_path: Path) -> None:

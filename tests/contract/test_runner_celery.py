@@ -253,7 +253,7 @@ def test_a_dead_broker_keeps_nobody_waiting_who_submits(
         began = time.monotonic()
         without.submit("job", str(n))
         longest = max(longest, time.monotonic() - began)
-    assert longest < 0.5
+    assert longest < 2
     wait_until(lambda: "the broker is away" in caplog.text, "the log line", PATIENCE)
     assert not without.submit("job", "a")
     assert caplog.text.count("the broker is away") == 1

@@ -32,6 +32,26 @@ def test_a_full_queue_is_said_at_once() -> None:
     runner.stop(10)
 
 
+def test_many_jobs_of_one_kind_neither_hold_up_nor_keep_out_others() -> None:
+    runner = ThreadRunner(SystemClock(), threads=1, queue_limit=5)
+    order: list[str] = []
+    first, many, few = Recorder(), order.append, order.append
+    first.gate.clear()
+    runner.register("first", first)
+    runner.register("many", many)
+    runner.register("few", few)
+    runner.start()
+    runner.submit("first", "")
+    first.wait_for(1)
+    assert [runner.submit("many", f"many {number}") for number in range(6)] == [True] * 5 + [False]
+    assert [runner.submit("few", f"few {number}") for number in range(2)] == [True, True]
+    assert runner.queued == 7
+    first.gate.set()
+    wait_until(lambda: len(order) == 7, "all have run")
+    runner.stop(10)
+    assert order == ["many 0", "few 0", "many 1", "few 1", "many 2", "many 3", "many 4"]
+
+
 class HeldClock(ManualClock):
     """A clock that only the test moves: who waits for it does wait.
 

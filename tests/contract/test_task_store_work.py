@@ -43,6 +43,19 @@ def test_due_leaves_out_what_is_leased(tasks: TaskStore) -> None:
     assert list(tasks.due(at(60), 9, at(100))) == [record.id]
 
 
+def test_what_was_to_wait_for_longer_is_due_when_its_holder_has_died(tasks: TaskStore) -> None:
+    record = tasks.create(a_task(due_at=at(300)))
+    claimed = tasks.claim(record.id, a_lease("token", 60), START)
+    assert claimed is not None
+    assert list(tasks.due(at(59.9), 9, at(100))) == []
+    assert list(tasks.due(at(60), 9, at(100))) == [record.id]
+    tasks.release(record.id, "token", at(400))
+    assert list(tasks.due(at(399.9), 9, at(500))) == []
+    idle = tasks.create(a_task("idle", due_at=None))
+    assert tasks.claim(idle.id, a_lease("token", 60), START) is not None
+    assert stored(tasks, idle.id).due_at is None
+
+
 def test_a_microsecond_counts(tasks: TaskStore) -> None:
     tasks.create(a_task("a", due_at=at(1.000001)))
     assert list(tasks.due(at(1), 9, at(9))) == []

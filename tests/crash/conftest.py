@@ -82,7 +82,7 @@ def _build(tmp_path: Path, pace: Pace, seed: int, request: pytest.FixtureRequest
             instances = start_instances(tmp_path, _DIALECTS, seed, _RESET_SHARE)
             for instance in instances.values():
                 stack.callback(instance.stop)
-            site = Site(tmp_path, pace if topology != "mongodb" else pace.gently(), instances, clocks, stack)
+            site = Site(tmp_path, pace if topology != "mongodb" else pace.for_ferretdb(), instances, clocks, stack)
             if topology != "embedded":
                 broker = request.getfixturevalue("broker")
                 services, store_url = {"broker": broker}, str(tmp_path / "data")

@@ -20,6 +20,8 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _TAIL_BYTES = 4000
 _LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+_SHARED = Path("/dev/shm")
+"""Where each program that sees another time keeps a little memory, which outlives a `kill -9`."""
 
 
 def free_port() -> int:
@@ -60,10 +62,23 @@ class WallClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # What the library does by itself under this libc takes a wait until a moment of the monotonic clock for one
+            # until a moment long past. Python's threads wait so for their turn: each would take it from the other at
+            # once, all the time, and a program of several threads would need ten times the processor.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
+            # The times of files are not changed: that takes a lock which all processes of a program share, and one that
+            # is killed or stopped while it holds it would stop the others.
+            "NO_FAKE_STAT": "1",
         }
 
+    @staticmethod
+    def forget(pid: int) -> None:
+        """Remove what the library keeps for a process that was killed."""
+        for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+            (_SHARED / name).unlink(missing_ok=True)
+
     def jump(self, seconds: int) -> None:
-        """Set the program's time to this far from the true one; it sees so within a second."""
+        """Set the program's time to this far from the true one; it sees so within two seconds."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{seconds:+d}s\n")
         new.replace(self._file)
@@ -146,6 +161,7 @@ class Program:
             return
         self.kill()
         for group in self._groups:
+            WallClock.forget(group)
             try:
                 os.killpg(group, signal.SIGKILL)
             except ProcessLookupError:
@@ -168,7 +184,9 @@ class Program:
             [sys.executable, "-m", *self._arguments],
             stdout=out,
             stderr=log,
-            env={**os.environ, **self._environment},
+            # Nothing that is set for a gateway of whoever runs the tests.
+            env={name: value for name, value in os.environ.items() if not name.startswith("PROTES_")}
+            | dict(self._environment),
             start_new_session=True,
         )
 

@@ -21,6 +21,7 @@ from tests.crash.instance_tasks import tasks_in
 from tests.crash.journal import Journal, read_journal
 from tests.crash.programs import Program, free_port
 from tests.crash.schedule import schedule
+from tests.crash.system import LONG, SHORT
 from tests.support.task_records import START, a_task, an_attempt
 from tests.support.waiting import wait_until
 
@@ -36,6 +37,11 @@ def test_a_schedule_is_the_same_for_the_same_seed_and_has_every_fault() -> None:
     assert [event.at for event in events] == sorted(event.at for event in events)
     assert all(0 < event.at < 30 for event in events)
     assert len({tuple(event.kind for event in schedule(seed, kinds, 30)) for seed in range(60)}) == 6
+
+
+def test_the_long_form_has_as_many_tasks_on_a_slow_database() -> None:
+    assert LONG.tasks == LONG.for_ferretdb().tasks == 2000
+    assert SHORT.for_ferretdb().tasks < SHORT.tasks
 
 
 def test_some_of_the_tasks_fail_and_some_are_cancelled() -> None:

@@ -38,7 +38,7 @@ class Site:
 
     def configure(self, store_url: str, **runner: Any) -> Path:
         """Write the gateway's configuration and return its path."""
-        third = self.pace.lease_seconds / 3
+        third, look = self.pace.lease_seconds / 3, self.pace.look_seconds
         settings = {
             "dispatch": {
                 "lease_seconds": self.pace.lease_seconds,
@@ -48,10 +48,10 @@ class Site:
                 "last_retry_seconds": 2,
                 "settle_every_seconds": 0.5,
             },
-            "relay": {"last_poll_seconds": 2},
+            "relay": {"first_poll_seconds": look, "last_poll_seconds": max(2.0, 2 * look)},
             "health": {"base_ejection_seconds": 0.5, "max_ejection_seconds": 3},
             "server": {"workers": 2, "threads": self.pace.threads, "port": free_port()},
-            "runner": {"threads": self.pace.threads, **runner},
+            "runner": {"threads": self.pace.threads, "tick_seconds": look, **runner},
             "store": {"url": store_url},
             "instances": [{"id": name, "url": program.url + TES} for name, program in self.instances.items()],
         }

@@ -127,6 +127,9 @@ data: "state":"RUNNING"}
 
 : nothing
 
+: nothing but an id
+id: 8
+
 data: unnamed
 id
 
@@ -154,6 +157,23 @@ def test_a_stream_is_read_however_it_is_cut(watched: Watched, size: int, ending:
     )
     assert found == [
         ["task", '{"id":"a",\n"state":"RUNNING"}', "7"],
+        ["id", "", "8"],
         ["message", "unnamed", ""],
         ["deleted", '{"id":"b"}', ""],
     ]
+
+
+@pytest.mark.parametrize("place", ["", "#/instances", "#/tasks/{task}"], ids=["overview", "instances", "task"])
+def test_what_may_be_old_is_said_to_be(watched: Watched, place: str) -> None:
+    task = watched.site.create(name="looked at")
+    watched.expected = ("status of 500",)
+    page = watched.open(place.format(task=task))
+    shown = page.get_by_role("heading", name="looked at") if "task" in place else page.get_by_role("article").first
+    expect(shown).to_be_visible()
+    broken = re.compile(r"/protes/v1/instances$|/tasks/[^/]+\?view=FULL$")
+    page.route(broken, lambda route: route.fulfill(status=500, json={"detail": "out of order"}))
+    told = page.get_by_role("alert").filter(has_text="This is what was known last: out of order")
+    expect(told).to_be_visible()
+    expect(shown).to_be_visible()
+    page.unroute(broken)
+    expect(told).to_have_count(0)

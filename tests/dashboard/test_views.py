@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.dashboard.conftest import Watched
 from tests.dashboard.site import PATIENCE, Site
@@ -123,6 +124,37 @@ def test_an_offer_is_taken_up_whatever_the_weight(watched: Watched, site: Site) 
     page.locator("tbody tr").filter(has_text="budget").get_by_role("button", name="Run here").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("hello")
     assert site.placed(page.url.rpartition("/")[2])[0] is site.fakes["budget"]
+
+
+def test_an_offer_that_is_taken_again_after_a_lost_answer_makes_one_task(watched: Watched, site: Site) -> None:
+    watched.expected = ("ERR_FAILED",)
+    page = watched.open("#/new")
+    area = page.get_by_label("Task (JSON")
+    area.fill(json.dumps({**json.loads(area.input_value()), "name": "sent twice"}))
+    page.get_by_role("button", name="Ask for offers").click()
+    run = page.locator("tbody tr").filter(has_text="budget").get_by_role("button", name="Run here")
+
+    def lost(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/ga4gh/tes/v1/tasks", lost, times=1)
+    run.click()
+    expect(page.locator("form").get_by_role("alert")).to_contain_text("does not answer")
+    run.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("sent twice")
+    assert len(site.get("/ga4gh/tes/v1/tasks?name_prefix=sent%20twice")["tasks"]) == 1
+
+
+def test_a_task_that_is_deleted_leaves_the_list_wherever_it_stands(watched: Watched, site: Site) -> None:
+    ids = [site.create_quickly(f"deleted/{number}") for number in range(60)]
+    site.front.events = queue.Queue()
+    page = watched.open("#/tasks?q=deleted/")
+    table = page.get_by_role("table", name="Tasks, newest first")
+    expect(table).to_have_attribute("aria-rowcount", "61")
+    site.front.events.put(f'event: deleted\ndata: {{"id": "{ids[0]}", "time": "2026-11-21T18:05:00Z"}}\n\n')
+    expect(table).to_have_attribute("aria-rowcount", "60")
+    site.front.events.put(None)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 DECIDED = {
     "Settings": ("store",),
     "ServerSettings": ("host", "port", "secret_key", "secret_key_file"),
+    "MetricsSettings": ("token_file", "worker_host", "worker_port"),
     "RunnerSettings": ("kind", "execute", "broker_url_file", "broker_ca_file"),
 }
 """Settings that the chart decides, by model: they are not to be given as values; nor is what is secret, anywhere."""
@@ -27,6 +28,7 @@ _DROPPED = ("title", "description", "default", "examples", "discriminator")
 _NAME = "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 _KEY = "^[-._a-zA-Z0-9]{1,253}$"
 _VARIABLE = "^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+_DURATION = "^[1-9][0-9]{0,4}(ms|s|m|h)$"
 _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 
@@ -42,7 +44,7 @@ def schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the chart protes",
-        **_closed({**_general(), **_pods(), **_network(), "config": config}),
+        **_closed({**_general(), **_pods(), **_network(), "metrics": _metrics(), "config": config}),
         "$defs": {**definitions, **_references(), **_of_kubernetes()},
     }
 
@@ -195,6 +197,22 @@ def _network() -> Schema:
             }
         ),
     }
+
+
+def _metrics() -> Schema:
+    monitor = {
+        "enabled": {"type": "boolean"},
+        "labels": _texts(),
+        **{name: {"type": "string", "pattern": _DURATION} for name in ("interval", "scrapeTimeout")},
+    }
+    return _closed(
+        {
+            "token": {"$ref": "#/$defs/reference"},
+            "workerPort": {"$ref": "#/$defs/port"},
+            "ingressFrom": {"type": "array", "items": {"$ref": "#/$defs/peer"}},
+            "serviceMonitor": _closed(monitor),
+        }
+    )
 
 
 def _references() -> Schema:

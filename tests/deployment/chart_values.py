@@ -48,6 +48,11 @@ FULL: Mapping[str, Any] = {
         ],
         "files": [{"name": "site-a", "existingSecret": "sites", "key": "a"}],
     },
+    "metrics": {
+        "token": {"existingSecret": "protes", "key": "figures"},
+        "ingressFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m"},
+    },
     "serviceAccount": {"name": "gateway", "annotations": {"team": "genomics"}},
     "podLabels": {"team": "genomics"},
     "podAnnotations": {"note": "x"},
@@ -86,6 +91,7 @@ MATRIX: Mapping[str, Mapping[str, Any]] = {
         "api": {"resources": None},
         "persistence": {"storageClass": "fast", "accessModes": ["ReadWriteOncePod"]},
     },
+    "embedded-open": {"config": {"metrics": {"public": True}}},
     "scaled": SCALED,
     "scaled-full": merged(
         SCALED,

@@ -9,6 +9,8 @@ from typing import Any
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
 _ME = 'job=~"$job"'
 _INSTANCE = f'{_ME}, instance=~"$tes"'
+_JOBS = ""
+"""Figures of jobs have a label `job` of their own, which is none of Prometheus': they are shown of all processes."""
 _WIDTH, _HEIGHT = 8, 8
 _RATE = "$__rate_interval"
 
@@ -214,7 +216,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "",
                 (
                     (rate("protes_store_failures_total", "operation"), "store {{operation}}"),
-                    (rate("protes_job_failures_total", "job"), "job {{job}}"),
+                    (rate("protes_job_failures_total", "job", _JOBS), "job {{job}}"),
                 ),
             ),
             Panel(
@@ -223,14 +225,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Waiting for a thread, and running.",
                 (
                     (total("protes_runner_queue_jobs"), "waiting"),
-                    (total("protes_jobs_in_progress", "job"), "{{job}}"),
+                    (total("protes_jobs_in_progress", "job", _JOBS), "{{job}}"),
                 ),
             ),
             Panel(
                 "Job duration p95",
                 "s",
                 "",
-                ((quantile(0.95, "protes_job_seconds", "job"), "{{job}}"),),
+                ((quantile(0.95, "protes_job_seconds", "job", _JOBS), "{{job}}"),),
             ),
             Panel(
                 "Memory",

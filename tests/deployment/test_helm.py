@@ -73,7 +73,7 @@ def test_no_secret_is_rendered(rendered: Rendered) -> None:
     assert not rendered.of_kind("Secret")
     for workload in rendered.workloads:
         for variable in container(workload).get("env", ()):
-            plain = {"PROTES_RUNNER__KIND"}
+            plain = {"PROTES_RUNNER__KIND", "PROTES_METRICS__WORKER_HOST", "PROTES_METRICS__WORKER_PORT"}
             assert "valueFrom" in variable or variable["name"] in plain or variable["name"].endswith("_FILE")
 
 
@@ -140,7 +140,8 @@ def test_ports_match(rendered: Rendered) -> None:
         )
     for policy in rendered.of_kind("NetworkPolicy"):
         for rule in policy["spec"].get("ingress", ()):
-            assert [each["port"] for each in rule["ports"]] == [port["name"]]
+            behind = container(rendered.workload(labels(policy)["app.kubernetes.io/component"]))
+            assert [each["port"] for each in rule["ports"]] == [each["name"] for each in behind["ports"]]
 
 
 def test_there_is_time_to_end(rendered: Rendered) -> None:
@@ -222,6 +223,52 @@ def test_secrets_come_by_reference(scaled: Rendered) -> None:
         assert files[variables["PROTES_SERVER__SECRET_KEY_FILE"]] == ("protes", "secret-keys")
 
 
+def test_prometheus_reads_every_pod_that_counts(rendered: Rendered) -> None:
+    """As its operator finds them: services by their labels, pods by theirs, ports by their names."""
+    wanted = "ServiceMonitor" in rendered.text
+    scaled = len(rendered.workloads) > 1
+    assert len(rendered.of_kind("ServiceMonitor", "PodMonitor")) == (1 + scaled if wanted else 0)
+    if not wanted:
+        return
+    [at_service] = rendered.one("ServiceMonitor")["spec"]["endpoints"]
+    service = rendered.one("Service")
+    assert selects(rendered.one("ServiceMonitor")["spec"]["selector"]["matchLabels"], service)
+    assert [at_service["port"]] == [each["name"] for each in service["spec"]["ports"]]
+    endpoints = [(at_service, "api")]
+    if scaled:
+        monitor, worker = rendered.one("PodMonitor")["spec"], rendered.workload("worker")
+        assert selects(monitor["selector"]["matchLabels"], pod(worker))
+        assert not selects(monitor["selector"]["matchLabels"], pod(rendered.workload("api")))
+        [at_pod] = monitor["podMetricsEndpoints"]
+        assert [at_pod["port"]] == [each["name"] for each in container(worker)["ports"]]
+        endpoints.append((at_pod, "worker"))
+    for endpoint, component in endpoints:
+        # The labels `instance` and `job` are the gateway's own; Prometheus would put its names in their place.
+        assert endpoint["honorLabels"] is True
+        assert (endpoint["path"], endpoint["interval"], endpoint["scrapeTimeout"]) == ("/metrics", "1m", "10s")
+        shown = endpoint["authorization"]["credentials"]
+        files = _secret_files(rendered.workload(component))
+        assert files[rendered.environment(component)["PROTES_METRICS__TOKEN_FILE"]] == (shown["name"], shown["key"])
+    for monitor in rendered.of_kind("ServiceMonitor", "PodMonitor"):
+        assert labels(monitor)["release"] == "prometheus"
+
+
+def test_workers_serve_their_figures_where_somebody_may_read_them(chart: Chart, scaled: Rendered) -> None:
+    settings = load([], _environment(scaled, "worker")).settings.metrics
+    [port] = container(scaled.workload("worker"))["ports"]
+    assert (settings.worker_host, settings.worker_port) == ("0.0.0.0", port["containerPort"])
+    assert "ports" not in container(chart.render(SCALED).workload("worker"))
+    off = merged(SCALED, {"metrics": {"token": {"existingSecret": "x"}}, "config": {"metrics": {"enabled": False}}})
+    assert "ports" not in container(chart.render(off).workload("worker"))
+    policies = {each["metadata"]["name"]: each["spec"] for each in scaled.of_kind("NetworkPolicy")}
+    prometheus = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    [rule] = policies["demo-protes-worker"]["ingress"]
+    assert rule["from"] == prometheus
+    assert selects(policies["demo-protes-worker"]["podSelector"]["matchLabels"], pod(scaled.workload("worker")))
+    [rule] = policies["demo-protes-api"]["ingress"]
+    assert rule["from"] == [{"podSelector": {}}, *prometheus]
+
+
 def test_pods_roll_with_the_configuration_alone(chart: Chart) -> None:
     def sums(values: Mapping[str, Any]) -> set[str]:
         made = chart.render(merged(SCALED, values))
@@ -247,8 +294,16 @@ def test_pods_roll_with_the_configuration_alone(chart: Chart) -> None:
         ({"secrets": {"operatorToken": {"value": "a-secret"}}}, "value"),
         ({"secrets": {"env": [{"name": "A", "value": "a-secret"}]}}, "value"),
         ({"mode": "both"}, "mode"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}}}, "metrics.token.existingSecret"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}, "token": {"existingSecret": "x"}}}, "metrics.ingressFrom"),
+        ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "interval"),
+        ({"metrics": {"token": {"existingSecret": "x"}}, "config": {"metrics": {"public": True}}}, "at most one"),
+        ({"config": {"metrics": {"token": "a-secret-that-is-long"}}}, "token"),
+        ({"config": {"metrics": {"worker_port": 9000}}}, "worker_port"),
         ({"ingress": {"enabled": True}}, "ingress.host"),
         ({"mode": "scaled"}, "secrets.storeUrl.existingSecret"),
+        ({"api": {"autoscaling": {"enabled": True}}}, "autoscaling needs mode scaled"),
+        ({"secrets": {"storeUrl": {"existingSecret": "mongo"}}}, "secrets.storeUrl is for mode scaled"),
         (merged(SCALED, {"networkPolicy": {"egress": {"broker": []}}}), "networkPolicy.egress.broker"),
         ({"networkPolicy": {"ingressFrom": [{"pods": {}}]}}, "pods"),
     ],

@@ -42,7 +42,7 @@ def test_there_are_messages() -> None:
     assert len(quoted_symptoms()) >= 9
 
 
-@pytest.mark.parametrize("name", ["values.yaml", "scaled.yaml"])
+@pytest.mark.parametrize("name", ["values.yaml", "scaled.yaml", "monitored.yaml"])
 def test_the_values_of_the_page_are_such(name: str) -> None:
     Draft202012Validator(schema()).validate(values_of(name))
 
@@ -63,7 +63,15 @@ def test_files_that_are_named_exist() -> None:
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("names", [["values.yaml"], ["values.yaml", "scaled.yaml"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["values.yaml"],
+        ["values.yaml", "scaled.yaml"],
+        ["values.yaml", "monitored.yaml"],
+        ["values.yaml", "scaled.yaml", "monitored.yaml"],
+    ],
+)
 def test_helm_renders_the_values_of_the_page(chart: Chart, names: list[str], tmp_path: Path) -> None:
     options = []
     for name in names:
@@ -71,6 +79,9 @@ def test_helm_renders_the_values_of_the_page(chart: Chart, names: list[str], tmp
         file.write_text(yaml.safe_dump(values_of(name)), encoding="utf-8")
         options += ["--values", str(file)]
     made = Rendered(chart.run("template", "gateway", str(CHART), *options, values={}))
-    assert len(made.workloads) == len(names)
+    assert len(made.workloads) == 1 + ("scaled.yaml" in names)
+    monitored = "monitored.yaml" in names
+    assert len(made.of_kind("ServiceMonitor")) == monitored
+    assert len(made.of_kind("PodMonitor")) == (monitored and "scaled.yaml" in names)
     [host] = [each["spec"]["rules"][0]["host"] for each in made.of_kind("Ingress")]
     assert host in made.configuration

@@ -53,6 +53,7 @@ OTHER_YAML: Mapping[str, str] = {
     "# prometheus.yml": "Prometheus's own",
     "# values.yaml": "values of the Helm chart (tests/deployment/test_operations.py)",
     "# scaled.yaml": "values of the Helm chart (tests/deployment/test_operations.py)",
+    "# monitored.yaml": "values of the Helm chart (tests/deployment/test_operations.py)",
 }
 """YAML that is no configuration of the gateway, by its first line."""
 

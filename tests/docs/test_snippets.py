@@ -151,7 +151,7 @@ def test_python_runs(page: str, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=110,
             check=False,
         )
         assert ended.returncode == 0, f"{snippet}: {ended.stderr}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import requests
@@ -145,7 +146,9 @@ def test_more_clients_than_places_are_all_served_while_the_store_gets_on(tmp_pat
 
 def test_a_gateway_process_whose_file_is_locked_answers_readers(tmp_path: Path) -> None:
     """Twice as many creations as there are threads, none of which gets on: polls are answered meanwhile."""
-    with gateway_process(tmp_path / "gateway", {"server": {"threads": 8}}) as (url, _):
+    # Those who are let in wait for the lock for ten seconds: the others must have been refused long before.
+    server = {"threads": 8, "write_patience_seconds": 1}
+    with gateway_process(tmp_path / "gateway", {"server": server}) as (url, _):
         task_id = _post(url).json()["id"]
         outcomes: list[int] = []
         threads = [threading.Thread(target=lambda: outcomes.append(_post(url).status_code)) for _ in range(16)]
@@ -154,7 +157,7 @@ def test_a_gateway_process_whose_file_is_locked_answers_readers(tmp_path: Path) 
                 thread.start()
             wait_until(lambda: outcomes.count(503) == 12, "those beyond half of the threads are refused", PATIENT)
             for _ in range(20):
-                assert requests.get(f"{url}{TASKS}/{task_id}", timeout=5).status_code == 200
+                assert requests.get(f"{url}{TASKS}/{task_id}", timeout=PATIENT).status_code == 200
         for thread in threads:
             thread.join(PATIENT)
         listed = requests.get(url + TASKS, timeout=PATIENT).json()["tasks"]
@@ -173,7 +176,7 @@ def test_readers_are_answered_while_a_slow_file_gets_on(tmp_path: Path) -> None:
         task_id = _post(url).json()["id"]
         over = threading.Event()
         outcomes: list[int] = []
-        longest = 0.0
+        delays: list[float] = []
 
         def create() -> None:
             while not over.is_set():
@@ -195,11 +198,12 @@ def test_readers_are_answered_while_a_slow_file_gets_on(tmp_path: Path) -> None:
             while time.monotonic() < until:
                 began = time.monotonic()
                 assert requests.get(f"{url}{TASKS}/{task_id}", timeout=PATIENT).status_code == 200
-                longest = max(longest, time.monotonic() - began)
+                delays.append(time.monotonic() - began)
         finally:
             over.set()
         for thread in threads:
             thread.join(PATIENT)
         assert set(outcomes) == {200, 503}
-        assert longest < 1.5
+        # Any one of them may wait for a busy machine; where readers wait for writers, most of them do.
+        assert median(delays) < 1.0
         assert _stored(url) == 1 + outcomes.count(200)

@@ -17,7 +17,9 @@ from tests.support.harness import TASK, Harness, instance
 from tests.support.scripted_server import ScriptedServer, Stall
 from tests.support.waiting import wait_until
 
-OPEN = {"policy": "open", "allow_private": True, "fetch_seconds": 0.5}
+OPEN = {"policy": "open", "allow_private": True, "fetch_seconds": 10}
+HASTY = {**OPEN, "fetch_seconds": 1.5}
+"""Where something hangs."""
 LIKED: Mapping[str, Any] = {"prices": {"cpu_core_hour": "0"}, "speed": 10.0}
 
 
@@ -119,7 +121,7 @@ def test_known_and_new_ones_compete(own: FakeTes, new: FakeTes) -> None:
 
 
 def test_a_dead_url_next_to_a_live_one_costs_its_time_once(new: FakeTes) -> None:
-    with ScriptedServer() as hanging, Harness(task_instances=OPEN) as gateway:
+    with ScriptedServer() as hanging, Harness(task_instances=HASTY) as gateway:
         hanging.on("*", "*", Stall())
         urls = [hanging.url, new.url]
         assert place(gateway, gateway.post(task(urls))) == client_id(new.url)
@@ -131,7 +133,7 @@ def test_a_dead_url_next_to_a_live_one_costs_its_time_once(new: FakeTes) -> None
 
 
 def test_posting_asks_nobody_and_takes_no_time(new: FakeTes) -> None:
-    with ScriptedServer() as hanging, Harness(task_instances=OPEN) as gateway:
+    with ScriptedServer() as hanging, Harness(task_instances=HASTY) as gateway:
         hanging.on("*", "*", Stall())
         began = time.monotonic()
         task_id = gateway.post(task([new.url], [f"{hanging.url}/ga4gh/registry/v1"]))

@@ -111,7 +111,7 @@ def test_a_changed_secret_is_taken_over_without_a_restart(tokens: ScriptedServer
             task = requests.post(f"{url}/ga4gh/tes/v1/tasks", json=dict(TASK), timeout=30).json()["id"]
             one = f"{url}/ga4gh/tes/v1/tasks/{task}"
             wait_until(
-                lambda: requests.get(one, timeout=10).json()["state"] == "COMPLETE", "the task runs", PATIENCE_SECONDS
+                lambda: requests.get(one, timeout=60).json()["state"] == "COMPLETE", "the task runs", PATIENCE_SECONDS
             )
         said = log.read_text()
         assert "secrets were read again" in said

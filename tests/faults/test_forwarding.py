@@ -141,7 +141,7 @@ def test_a_copy_that_turns_up_after_failover_is_cancelled() -> None:
 
 
 def test_a_stalled_submission_counts_one_post_and_is_settled() -> None:
-    with FakeTes() as fake, Harness(instance("a", fake), dispatch={"create_seconds": 0.3}) as gateway:
+    with FakeTes() as fake, Harness(instance("a", fake), dispatch={"create_seconds": 1}) as gateway:
         gateway.probe()
         fake.fault("create", "stall_after_commit")
         task_id = gateway.post()

@@ -56,16 +56,16 @@ class Site:
 
     def post(self, **tags: str) -> requests.Response:
         """Submit a task."""
-        return requests.post(self.url + TES, json={**TASK, "tags": tags}, timeout=10)
+        return requests.post(self.url + TES, json={**TASK, "tags": tags}, timeout=60)
 
     def get(self, task_id: str) -> dict[str, Any]:
         """Read a task."""
-        found: dict[str, Any] = requests.get(f"{self.url}{TES}/{task_id}?view=FULL", timeout=10).json()
+        found: dict[str, Any] = requests.get(f"{self.url}{TES}/{task_id}?view=FULL", timeout=60).json()
         return found
 
     def ended(self, task_id: str) -> dict[str, Any]:
         """Wait for a task's end."""
-        wait_until(lambda: self.get(task_id)["state"] in ENDED, f"{task_id} ends at {self.name}", seconds=15)
+        wait_until(lambda: self.get(task_id)["state"] in ENDED, f"{task_id} ends at {self.name}")
         return self.get(task_id)
 
     def ready(self, *names: str) -> None:
@@ -113,10 +113,10 @@ def test_a_chain_of_three_runs_a_task_and_the_explanation_follows_it_to_its_end(
         way = json.loads(ended["logs"][0]["metadata"]["protes.path"])
         assert [hop["instance"] for hop in way] == ["site-b", "site-c", "node"]
         assert (way[-1]["url"], way[-1]["task_id"]) == (fake.url, task.id)
-        routing = requests.get(f"{a.url}/protes/v1/tasks/{task_id}/routing", timeout=10).json()
+        routing = requests.get(f"{a.url}/protes/v1/tasks/{task_id}/routing", timeout=60).json()
         assert routing["path"] == way
         # The weight went along.
-        inner = requests.get(f"{b.url}/protes/v1/tasks/{way[0]['task_id']}/routing", timeout=10).json()
+        inner = requests.get(f"{b.url}/protes/v1/tasks/{way[0]['task_id']}/routing", timeout=60).json()
         assert (inner["weight"], inner["carrier"]) == ("0.2", "tag")
 
 
@@ -128,7 +128,7 @@ def test_cancelling_goes_through_the_chain() -> None:
         a.ready("site-b")
         task_id = a.post().json()["id"]
         wait_until(lambda: bool(fake.tasks), "the task arrives")
-        assert requests.post(f"{a.url}{TES}/{task_id}:cancel", timeout=10).json() == {}
+        assert requests.post(f"{a.url}{TES}/{task_id}:cancel", timeout=60).json() == {}
         assert a.ended(task_id)["state"] == "CANCELED"
         assert [task.state for task in fake.tasks.values()] == ["CANCELED"]
 
@@ -169,7 +169,7 @@ def test_a_ring_with_a_way_out_takes_it(names: tuple[str, ...]) -> None:
 def test_a_gateway_that_has_the_task_already_answers_508_and_nothing_is_left_behind() -> None:
     with sites("a") as (a,):
         a.start({}, ("gateway-x",))
-        answer = requests.post(a.url + TES, json=dict(TASK), headers={"Via": f"1.1 gateway-x, 1.1 {a.id}"}, timeout=10)
+        answer = requests.post(a.url + TES, json=dict(TASK), headers={"Via": f"1.1 gateway-x, 1.1 {a.id}"}, timeout=60)
         assert answer.status_code == 508
         assert a.gateway is not None
         assert a.gateway.stores.tasks.count() == 0

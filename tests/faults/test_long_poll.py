@@ -78,7 +78,7 @@ class Waiter:
         self._answers: list[requests.Response] = []
         self._thread = threading.Thread(target=lambda: self._answers.append(_wait(url, PATIENT, tag)))
         self._thread.start()
-        wait_until(lambda: len(room._seats) > seats, "the request has looked, and waits")
+        wait_until(lambda: len(room._seats) > seats, "the request has looked, and waits", 25)
 
     @property
     def waits(self) -> bool:
@@ -232,14 +232,16 @@ def test_a_store_without_room_for_waiters_answers_at_once(tmp_path: Path) -> Non
 def _connect(url: str, task_id: str) -> http.client.HTTPConnection:
     """Send a request that prefers to wait, and read no answer."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-    connection.request("GET", f"{TASKS}/{task_id}", headers={"Prefer": "wait=60"})
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=200)
+    connection.request("GET", f"{TASKS}/{task_id}", headers={"Prefer": "wait=200"})
     return connection
 
 
+@pytest.mark.timeout(300)
 def test_two_hundred_waiters_delay_nobody(tmp_path: Path) -> None:
     """A quarter of the threads waits, the others are answered at once, and polling and posting go on meanwhile."""
-    with gateway_process(tmp_path / "gateway", {"server": {"threads": 16}}) as (url, _):
+    server = {"threads": 16, "longest_wait_seconds": 150}  # on a busy machine all of this takes a while
+    with gateway_process(tmp_path / "gateway", {"server": server}) as (url, _):
         task = {"executors": [{"image": "i", "command": ["c"]}]}
         ids = [requests.post(url + TASKS, json=task, timeout=PATIENT).json()["id"] for _ in range(10)]
         waiters = [_connect(url, ids[number % 10]) for number in range(200)]
@@ -256,7 +258,7 @@ def test_two_hundred_waiters_delay_nobody(tmp_path: Path) -> None:
         readers = [threading.Thread(target=read, args=(each,)) for each in waiters]
         for reader in readers:
             reader.start()
-        wait_until(lambda: len(answered) == 196, "all but a quarter of the threads are answered", PATIENT)
+        wait_until(lambda: len(answered) == 196, "all but a quarter of the threads are answered", 60)
         assert not any(answer.headers["Preference-Applied"] for answer in answered)
 
         began = time.monotonic()
@@ -264,14 +266,14 @@ def test_two_hundred_waiters_delay_nobody(tmp_path: Path) -> None:
             for number in range(50):
                 assert session.get(f"{url}{TASKS}/{ids[number % 10]}", timeout=PATIENT).status_code == 200
             assert session.post(url + TASKS, json=task, timeout=PATIENT).status_code == 200
-        assert time.monotonic() - began < 10  # a single one behind a waiter would take a minute
+        assert time.monotonic() - began < 40  # a single one behind a waiter would take two minutes
         assert len(answered) == 196
 
         for task_id in ids:
             assert requests.post(f"{url}{TASKS}/{task_id}:cancel", timeout=PATIENT).status_code == 200
         for reader in readers:
             reader.join(PATIENT)
-        assert [answer.headers["Preference-Applied"] for answer in answered[196:]] == ["wait=30"] * 4
+        assert [answer.headers["Preference-Applied"] for answer in answered[196:]] == ["wait=150"] * 4
 
 
 def test_a_client_that_vanished_holds_its_place_no_longer_than_it_wished(served: tuple[str, Gateway]) -> None:

@@ -104,7 +104,7 @@ def test_two_hundred_slow_connections_stop_nobody(served: Served, beginning: byt
         for sock in slow:
             sock.sendall(beginning)
         # Without a bound they would wait for all of the slow ones to give up: four seconds for each four of them.
-        assert max(served.get() for _ in range(5)) < 3.0
+        assert max(served.get() for _ in range(5)) < 15.0
 
 
 def test_a_connection_that_says_nothing_or_not_enough_is_closed(served: Served) -> None:

@@ -60,9 +60,9 @@ def test_a_server_that_hangs_does_not_keep_the_threads_from_others(drs: FakeDrs,
     for number in range(18):
         drs.add(f"quick{number}", size=number)
     began = time.monotonic()
-    found = sources(drs, wait_seconds=0.6)
+    found = sources(drs, wait_seconds=3)
     facts = found.gather(reading(*(f"{web.url}/slow{number}" for number in range(20)), *quick))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert set(quick) == facts.data.keys()
     assert found.gather(reading(uri("quick1"))).data  # the next task finds threads again
     for stall in stalls:
@@ -132,7 +132,7 @@ def test_what_urls_are_signed_with_is_in_no_log(web: ScriptedServer, caplog: pyt
         query = "x?X-Amz-Signature=hunter2"
         facts = sources().gather(reading(f"{web.url}/{query}", f"http://127.0.0.1:{odd.server_address[1]}/{query}"))
         odd.shutdown()
-        thread.join(5)
+        thread.join(30)
     assert f"{web.url}/{query}" in facts.data
     assert "hunter2" not in caplog.text
 

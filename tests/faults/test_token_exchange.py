@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from protes.api.callers import Caller
+from protes.api.submission import Submission, submit
 from protes.clock import ManualClock
 from protes.federation.exchange_sessions import KIND, USE_KIND
+from protes.planning.consent import Consent
 from tests.support.fake_tes import FakeTes
-from tests.support.harness import Harness, instance
+from tests.support.harness import TASK, Harness, instance
 from tests.support.scripted_server import problem
 from tests.support.token_endpoint import CLIENT, EXCHANGE, SECRET, OnlyLive, TokenEndpoint, form_of, refusal
 
@@ -22,6 +26,7 @@ pytestmark = pytest.mark.timeout(120)
 
 OLD, NEW = (base64.b64encode(bytes([byte] * 32)).decode() for byte in (1, 2))
 ANN = "canary-of-ann"
+TES = "/ga4gh/tes/v1"
 
 
 @pytest.fixture(name="clock")
@@ -193,6 +198,30 @@ def test_a_task_that_waits_may_wait_longer_than_its_callers_token_lives(
     fake.auto(1)
     here.turns(20, 30)
     assert here.state(task) == "COMPLETE"
+
+
+@pytest.mark.parametrize("said", ["nothing", "by the task", "by its owner"])
+def test_no_token_is_shown_to_a_token_server_of_where_the_task_may_not_go(
+    fake: FakeTes, endpoint: TokenEndpoint, clock: ManualClock, tmp_path: Path, said: str
+) -> None:
+    tags = {"protes.instances": '{"type": "allow", "instances": ["b"]}'} if said == "by the task" else {}
+    credentials = endpoint.settings(tmp_path / "secret")
+    with FakeTes() as other:
+        both = (instance("a", fake, credentials=credentials), instance("b", other))
+        with Harness(*both, clock=clock, server={"secret_key": [OLD]}) as here:
+            here.probe()
+            for each in (fake, other):
+                each.server.refuse()
+            if said == "by its owner":
+                here.services.planner.consents.put("ann", Consent(allow=False, instances=("a",)))
+            shown = SecretStr(endpoint.know(ANN))
+            submission = Submission({**TASK, "tags": tags}, TES, token_kinds=("bearer",), authorization=shown)
+            task = submit(here.services, Caller("ann"), submission)
+            for _ in range(3):
+                here.turn(60)
+                here.runner.run("housekeeping", "")
+            assert here.state(task) == "QUEUED"
+    assert endpoint.asked(EXCHANGE) == (said == "nothing")
 
 
 def test_without_refresh_tokens_a_task_lives_as_long_as_its_callers_token(

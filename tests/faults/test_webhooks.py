@@ -19,7 +19,7 @@ from protes.store.factory import Stores, create_stores
 from protes.store.memory import MemoryRecords, MemoryTaskStore
 from protes.store.protocols import StoreUnavailable
 from protes.tes.states import State
-from tests.support.behaviours import Behaviour
+from tests.support.behaviours import Behaviour, Endless, Truncated
 from tests.support.receiver import KEYS, Hooked, ids, told, verified
 from tests.support.scripted_server import CommitThen, Delayed, Reset, ScriptedServer, Stall, answer, redirect
 
@@ -70,6 +70,16 @@ def test_every_change_is_told_in_order_and_signed_with_each_key(receiver: Script
         assert data["time"] == document["timestamp"]
         assert pending(gateway) == 0
         assert gateway.said(task_id) == {"waiting": 0, "state": "COMPLETE"}
+
+
+@pytest.mark.parametrize("step", [Endless(), Truncated(answer(200, b"x" * 1000))], ids=["endless", "cut"])
+def test_the_body_of_an_answer_is_not_looked_at(receiver: ScriptedServer, step: Behaviour) -> None:
+    receiver.on("POST", "/talks", step)
+    with Hooked(receiver) as gateway:
+        task_id = gateway.accepted("/talks")
+        gateway.turn()
+        assert gateway.said(task_id) == {"waiting": 0, "state": "QUEUED"}
+        assert told(receiver, "/talks") == ["QUEUED"]
 
 
 def test_a_task_without_the_tag_calls_nobody(receiver: ScriptedServer) -> None:
@@ -192,18 +202,20 @@ def test_a_receiver_that_stalls_is_left_in_time(receiver: ScriptedServer) -> Non
 
 
 def test_a_host_is_called_by_few_at_once(receiver: ScriptedServer) -> None:
-    receiver.on("POST", "/slow", Delayed(0.3, answer(200, b"")))
+    stall = Stall(then=answer(200, b""))
+    receiver.on("POST", "/slow", stall)
     with Hooked(receiver, callbacks_per_host=1) as gateway:
         tasks = [gateway.submitted("/slow") for _ in range(3)]
         gateway.clock.advance(3)
         gateway.runner.run("tick")
-        threads = [threading.Thread(target=gateway.runner.run, args=("callback", each)) for each in tasks]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join(30)
-        first = len(told(receiver, "/slow"))
-        assert first < 3
+        first = threading.Thread(target=gateway.runner.run, args=("callback", tasks[0]))
+        first.start()
+        stall.wait_entered()
+        for each in tasks[1:]:
+            gateway.runner.run("callback", each)
+        assert len(told(receiver, "/slow")) == 1
+        stall.release()
+        first.join(30)
         gateway.runner.waiting.clear()
         for _ in range(20):
             gateway.turn()

@@ -70,6 +70,12 @@ def test_a_dry_run_builds_and_changes_nothing(root: Path, capsys: pytest.Capture
     assert {each.name for each in (root / "dist").iterdir()} == {"protes-1.2.3.tar.gz", "protes-1.2.3-py3-none-any.whl"}
 
 
+def test_a_folder_with_other_things_in_it_is_not_emptied(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--dist", "."], root) == 1
+    assert "more in it than distributions" in capsys.readouterr().err
+    assert (root / "CHANGELOG.md").exists()
+
+
 def test_what_is_not_committed_is_not_released(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "openapi" / "new.yaml").write_text("x: 1\n", encoding="utf-8")
     assert main([], root) == 1

@@ -74,3 +74,7 @@ def test_tokens_differ() -> None:
     tokens = {new_token() for _ in range(1000)}
     assert len(tokens) == 1000
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{32}", token) for token in tokens)
+
+
+def test_a_token_is_never_taken_for_an_option() -> None:
+    assert not [each for each in (new_token() for _ in range(2000)) if each.startswith("-")]

@@ -112,7 +112,7 @@ def test_a_broker_that_stands_still_keeps_nobody_waiting(mortal: RabbitMQ) -> No
                 longest, count = max(longest, time.monotonic() - began), count + 1
         finally:
             mortal.resume()
-        assert longest < 0.5
+        assert longest < 2  # who waited for the broker would wait for all of the three seconds
         # What was submitted meanwhile is more than is kept.
         wait_until(lambda: runner.submit("job", "after") and "after" in job.calls, "jobs run again", 60)
 

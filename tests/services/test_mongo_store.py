@@ -105,6 +105,21 @@ def test_steps_are_taken_once_by_whoever_comes_first(plain: Database[dict[str, A
     assert plain.meta.find_one() == {"_id": "schema", "version": len(schema.STEPS) + 1}
 
 
+def test_an_older_database_finds_tasks_by_their_names(url: str, plain: Database[dict[str, Any]]) -> None:
+    stores = create_stores(url)
+    made = [stores.tasks.create(a_task(name=name)).id for name in ("run-1", "other", "run-2")]
+    for index in schema.BY_NAME:
+        plain.tasks.drop_index(index.name)
+    plain.meta.update_one({"_id": "schema"}, {"$set": {"version": 3}})
+    assert at_once([lambda: schema.migrate(plain)] * 2) == [None] * 2
+    assert plain.meta.find_one() == {"_id": "schema", "version": len(schema.STEPS)}
+    for index in schema.BY_NAME:
+        assert list(plain[index.collection].index_information()[index.name]["key"]) == list(index.keys)
+    query = TaskQuery(name_prefix="run", audiences=("",))
+    assert [record.id for record in stores.tasks.list(query)] == [made[2], made[0]]
+    stores.close()
+
+
 def test_an_older_database_learns_to_whom_tasks_are_shown(url: str, plain: Database[dict[str, Any]]) -> None:
     stores = create_stores(url)
     made = [

@@ -179,7 +179,7 @@ class Stall(Behaviour):
         self._entered = 0
         self._released = False
 
-    def wait_entered(self, count: int = 1, timeout_seconds: float = 5.0) -> None:
+    def wait_entered(self, count: int = 1, timeout_seconds: float = 60.0) -> None:
         """Wait until so many requests have been held; raises TimeoutError."""
         with self._condition:
             if not self._condition.wait_for(lambda: self._entered >= count, timeout_seconds):

@@ -7,6 +7,7 @@ import json
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -98,10 +99,20 @@ def ask(root: str, query: str = "", **headers: str) -> tuple[socket.socket, http
 def following(
     root: str, last_id: str | None = None, params: Mapping[str, Any] | None = None, **headers: str
 ) -> Iterator[EventStream]:
-    """Follow the events of a gateway; the first event, `ready` or `reset`, is there still."""
+    """Follow the events of a gateway; the first event, `ready` or `reset`, is there still.
+
+    Where all places are taken, by clients that have left and whom the gateway has not missed yet, it comes again.
+    """
     resumed = {"Last-Event-ID": last_id} if last_id is not None else {}
     query = f"?{urlencode(params, doseq=True)}" if params else ""
-    sock, answer = ask(root, query, **resumed, **headers)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        sock, answer = ask(root, query, **resumed, **headers)
+        if answer.status != 503 or time.monotonic() > deadline:
+            break
+        answer.close()
+        sock.close()
+        threading.Event().wait(0.2)
     assert answer.status == 200, answer.read()
     stream = EventStream(sock, answer)
     try:

@@ -211,6 +211,7 @@ class World:
         return {
             "allow_private": True,
             "drs_resolver": None,
+            "wait_seconds": 30,
             "drs_servers": [{"match": "drs.example.org", "url": self.drs.url, "token": self._in_environ("drs token")}],
             "signers": [{"name": "account", "account": ACCOUNT, "key": key}],
         }

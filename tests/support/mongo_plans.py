@@ -115,8 +115,9 @@ def _conditions(wanted: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def scans(plan: Any) -> bool:
-    """Tell whether a plan, as MongoDB explains it, reads a whole collection or sorts what it has read."""
+def scans(plan: Any, *, sorting: bool = True) -> bool:
+    """Tell whether a plan, as MongoDB explains it, reads a whole collection or (`sorting`) sorts what it has read."""
     if isinstance(plan, Mapping):
-        return plan.get("stage") in ("COLLSCAN", "SORT") or any(scans(each) for each in plan.values())
-    return isinstance(plan, list) and any(scans(each) for each in plan)
+        refused = ("COLLSCAN", "SORT") if sorting else ("COLLSCAN",)
+        return plan.get("stage") in refused or any(scans(each, sorting=sorting) for each in plan.values())
+    return isinstance(plan, list) and any(scans(each, sorting=sorting) for each in plan)

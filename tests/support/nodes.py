@@ -33,7 +33,7 @@ class NodeClient:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send one request."""
         headers = {**self.headers, **options.pop("headers", {})}
-        return requests.request(method, self.base + path, headers=headers, timeout=10, **options)
+        return requests.request(method, self.base + path, headers=headers, timeout=60, **options)
 
     def create(self, document: Any) -> str:
         """Create a task and return its id."""

@@ -37,7 +37,7 @@ def settings_for(port: int, **events: Any) -> dict[str, Any]:
         "callback_http": True,
         "callback_private": True,
         "callback_keys": list(KEYS),
-        "callback_seconds": 2,
+        "callback_seconds": 20,
         **events,
     }
 

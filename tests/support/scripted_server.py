@@ -200,7 +200,7 @@ class ScriptedServer:
         return len(self.requests(method, pattern))
 
     def wait_for(
-        self, method: str = "*", pattern: str = "*", count: int = 1, timeout_seconds: float = 5.0
+        self, method: str = "*", pattern: str = "*", count: int = 1, timeout_seconds: float = 60.0
     ) -> list[Request]:
         """Wait until `count` requests that fit have arrived and return them; raises TimeoutError."""
         with self._lock:

@@ -118,7 +118,7 @@ def in_front_of(made: Federation, **settings: Any) -> Iterator[Gateway]:
     try:
         view = gateway.services.federation.view
         wait_until(
-            lambda: sum(each.status == "ok" for each in view().instances) == len(made.fakes), "all are found", 30
+            lambda: sum(each.status == "ok" for each in view().instances) == len(made.fakes), "all are found", 60
         )
         yield gateway
     finally:

@@ -8,7 +8,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until `condition` holds; fail with `what` when `seconds` have passed without it."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

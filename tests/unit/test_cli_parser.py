@@ -122,7 +122,7 @@ def completed(*words: str) -> list[str]:
         f"{script('bash', build_parser({}))}\n"
         f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _protes; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
-    ended = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    ended = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert ended.stderr == ""
     return [each for each in ended.stdout.splitlines() if each]
 

@@ -1,5 +1,6 @@
 """The clock that tests move, and how times are written."""
 
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -20,6 +21,25 @@ def test_a_moment_is_the_same_however_it_is_come_to(wait: float) -> None:
         clock.advance(24 * 3600)
         assert clock.now() == expected
         assert clock.monotonic() == pytest.approx(count * (wait + 24 * 3600))
+
+
+@pytest.mark.parametrize("begun", [0.2, 1.1, 0.2278125, 3.3, 12.3])
+@pytest.mark.parametrize("wait", [0.1, 0.3, 0.2278125, 20.0, 1e-9])
+def test_who_waits_for_what_is_left_comes_to_the_end(begun: float, wait: float) -> None:
+    clock = ManualClock()
+    clock.advance(begun)
+    until, waits = clock.monotonic() + wait, 0
+    while (left := until - clock.monotonic()) > 0:
+        clock.wait(threading.Event(), left)
+        waits += 1
+        assert waits <= 2
+    assert clock.monotonic() == pytest.approx(until, abs=2e-6)
+
+
+def test_waiting_for_no_time_at_all_moves_nothing() -> None:
+    clock = ManualClock()
+    clock.advance(0)
+    assert (clock.monotonic(), clock.now()) == (0, NOW)
 
 
 def test_a_clock_goes_forward_only() -> None:

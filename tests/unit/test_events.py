@@ -109,6 +109,24 @@ def test_a_removal_is_an_event_once_the_task_is_gone() -> None:
     assert removals.remove(["nobody"]) == 0
 
 
+def test_the_last_state_of_a_task_that_is_removed_at_once_is_not_left_out() -> None:
+    logged = Logged()
+    old = logged.tasks.create(a_task())
+    logged.announcer.announce()
+    new = logged.tasks.create(a_task())
+    logged.tasks.request_cancel(new.id, logged.clock.now())
+    told: list[str] = []
+    removals = Removals(
+        logged.tasks, logged.records, logged.clock, lambda moved: told.extend(each.id for each in moved)
+    )
+    assert removals.remove([old.id, new.id]) == 2
+    assert told == [new.id]
+    logged.announcer.announce()
+    assert logged.said()[1:] == [(new.id, State.CANCELED), (old.id, None), (new.id, None)]
+    last, gone = (event for _, event in logged.events() if event.task_id == new.id)
+    assert last.moves < gone.moves
+
+
 def test_a_removal_that_was_given_up_is_forgotten() -> None:
     logged = Logged()
     record = logged.tasks.create(a_task())

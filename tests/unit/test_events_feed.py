@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,7 +17,8 @@ from protes.events.event import LARGEST_TEXTS, Event, of_task
 from protes.events.feed import Feed, Listener, Missed
 from protes.events.log import EventLog
 from protes.events.selection import Selection
-from protes.events.streaming import sse
+from protes.events.streaming import Stream, Wish, sse
+from protes.store.protocols import StoreUnavailable
 from protes.store.records import TaskRecord
 from protes.tes.states import State
 from tests.support.event_log import DAY, Logged
@@ -152,6 +155,59 @@ def test_an_event_is_one_line_of_data() -> None:
     assert sse("task", {"name": "a\nb\r\u2028ü"}, 7) == (
         'id: 7\nevent: task\ndata: {"name":"a\\nb\\r\\u2028\\u00fc"}\n\n'
     )
+
+
+class Streamed:
+    """A stream that is read by hand; its time goes on as fast as the feed looks for news."""
+
+    def __init__(self, **wanted: Any) -> None:
+        self.logged = Logged()
+        self.clock = ManualClock(START)
+        self.feed = Feed(self.logged.log, self.clock)
+        self.wish = replace(Wish(Selection(), lambda state: state, lambda _: None, None, 1000.0), **wanted)
+
+    @contextmanager
+    def pieces(self) -> Iterator[tuple[Listener, Iterator[bytes]]]:
+        with self.feed.listen(None) as listener:
+            yield (
+                listener,
+                Stream(self.feed, listener, self.wish, Connection({}, self.clock), self.clock, None).pieces(),
+            )
+
+
+def test_whom_nothing_concerns_goes_on_from_near_the_end() -> None:
+    streamed = Streamed(selection=Selection(audiences=frozenset({"user:ann"})))
+    with streamed.pieces() as (listener, pieces):
+        assert b"id: 1000\n" in next(pieces)
+        streamed.logged.tasks.create(a_task(audience="user:bob"))
+        streamed.logged.announcer.announce()
+        wait_until(listener.woken.is_set, "the feed has read it", 30)
+        assert next(pieces) == b": still here\nid: 2000\n\n"
+
+
+def test_what_changes_right_after_ready_is_told() -> None:
+    states = {"site-a": "ok"}
+    streamed = Streamed(instances=lambda: dict(states))
+    with streamed.pieces() as (_, pieces):
+        assert b"event: ready" in next(pieces)
+        states["site-a"] = "unreachable"
+        told = next(piece for piece in pieces if b"still here" not in piece)
+        assert b"unreachable" in told
+
+
+def unavailable(*_: object) -> NoReturn:
+    raise StoreUnavailable("the store is away")
+
+
+@pytest.mark.parametrize("wanted", [{"instances": unavailable}, {"look": unavailable}], ids=["instances", "task"])
+def test_a_stream_ends_quietly_where_the_store_is_away(wanted: dict[str, Any]) -> None:
+    streamed = Streamed(**wanted)
+    with streamed.pieces() as (listener, pieces):
+        next(pieces)
+        streamed.logged.tasks.create(a_task(name="x" * LARGEST_TEXTS, tags=("a=b",)))
+        streamed.logged.announcer.announce()
+        wait_until(listener.woken.is_set, "the feed has read it", 30)
+        assert list(pieces) == []
 
 
 def test_a_connection_without_a_socket_never_goes() -> None:

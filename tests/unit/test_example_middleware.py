@@ -80,7 +80,7 @@ def run(installed_at: Path, steps: list[tuple[str, dict[str, object]]]) -> subpr
         env={**os.environ, "PYTHONPATH": str(installed_at)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
 

@@ -214,6 +214,23 @@ def test_what_a_task_showed_is_masked(endpoint: TokenEndpoint, clock: ManualCloc
     assert {"canary-of-ann", "canary-access-1", "canary-refresh-1"} <= set(shown.secrets())
 
 
+def test_the_token_before_is_masked_as_long_as_somebody_may_repeat_it(
+    endpoint: TokenEndpoint, clock: ManualClock
+) -> None:
+    one = Process(endpoint, clock, MemoryRecords())
+    one.keep("t1")
+    shown = one.exchanges.credentials("t1", one.grant)
+    first = shown.authorization()
+    assert first is not None
+    assert shown.refused(first)  # an instance did, and others were shown it at the same moment
+    assert first.removeprefix("Bearer ") in shown.secrets()
+    second = shown.authorization()
+    assert second not in (None, first)
+    assert {each.removeprefix("Bearer ") for each in (first, str(second))} <= set(shown.secrets())
+    one.exchanges.over("t1")
+    assert not {each.removeprefix("Bearer ") for each in (first, str(second))} & set(shown.secrets())
+
+
 def test_a_refresh_token_has_a_time_of_its_own(endpoint: TokenEndpoint, clock: ManualClock) -> None:
     records = MemoryRecords()
     one = Process(endpoint, clock, records)

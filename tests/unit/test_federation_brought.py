@@ -35,7 +35,7 @@ REFUSAL = "its address is not a public one"
 
 def brought(clock: Clock | None = None, **values: Any) -> Brought:
     more = {name: values.pop(name) for name in ("states", "resolver") if name in values}
-    settings = TaskInstancesSettings(**{"policy": "open", "allow_private": True, "fetch_seconds": 2.0, **values})
+    settings = TaskInstancesSettings(**{"policy": "open", "allow_private": True, "fetch_seconds": 10.0, **values})
     return Brought(settings, OWN, clock or SystemClock(), **more)
 
 
@@ -285,12 +285,12 @@ def test_without_asking_what_is_known_must_do(fake: FakeTes) -> None:
 
 
 def test_a_server_that_hangs_costs_its_time_once(fake: FakeTes) -> None:
-    found = brought(fetch_seconds=0.4)
+    found = brought(fetch_seconds=1.5)
     with ScriptedServer() as hanging:
         hanging.on("GET", "*", Stall())
         began = time.monotonic()
         gathered = gather(found, [hanging.url, fake.url], [f"{hanging.url}/registry"])
-        assert 0.3 < time.monotonic() - began < 8
+        assert 1 < time.monotonic() - began < 8
         assert ids(gathered) == [client_id(fake.url)]
         wait_until(lambda: gather(found, [hanging.url], [f"{hanging.url}/registry"], ask=False).complete, "it is known")
         began = time.monotonic()
@@ -370,14 +370,14 @@ def test_a_registry_whose_name_leads_inside_is_refused_and_one_whose_look_up_han
     go = threading.Event()
 
     def resolver(host: str, port: int) -> Sequence[str]:
-        return ["127.0.0.1"] if host == "inside.example.org" or go.wait(10) else []
+        return ["127.0.0.1"] if host == "inside.example.org" or go.wait(60) else []
 
     with FakeRegistry([service_entry(fake.url)]) as registry:
         port = registry.server.port
         urls = [f"http://{name}.example.org:{port}/ga4gh/registry/v1" for name in ("inside", "hanging")]
         found = brought(allow_private=False, resolver=resolver, fetch_seconds=0.3)
         gathered = gather(found, [], urls)
-        wait_until(lambda: gather(found, [], urls, ask=False).complete, "both have failed", 3)
+        wait_until(lambda: gather(found, [], urls, ask=False).complete, "both have failed", 30)
         go.set()
         assert registry.server.connections == 0
     assert gathered.instances == ()

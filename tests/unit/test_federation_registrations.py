@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from protes.clock import ManualClock
 from protes.config.credentials import Credentials
 from protes.config.federation import NamedCredentials
 from protes.config.instances import Declared
+from protes.federation.lock import Lock
 from protes.federation.registrations import KIND, Registration, Registrations, Taken, may_be_sent
 from protes.store.factory import create_stores
 from protes.store.protocols import Records, StoreUnavailable
@@ -181,11 +183,97 @@ def test_who_stood_still_for_longer_than_the_lock_lasts_writes_nothing(
 def test_a_lock_that_was_left_behind_holds_nobody_up_for_long(
     registrations: Registrations, records: Records, clock: ManualClock, make: Callable[..., Registration]
 ) -> None:
-    now = clock.now()
-    records.put("registration_lock", "all", {"holder": "died"}, now, expires_at=now + timedelta(seconds=3))
+    began = clock.now()
+    died = Lock(records, clock).held()
+    died.__enter__()
+    clock.advance(7)
     registrations.create(make())
-    assert clock.now() - now < timedelta(seconds=4)
-    assert records.get("registration_lock", "all", clock.now()) is None
+    assert timedelta(seconds=10) <= clock.now() - began < timedelta(seconds=11)
+    registrations.create(make("b", "https://b.example.org"))
+    assert clock.now() - began < timedelta(seconds=11)  # the one after it was given back
+
+
+def test_a_lock_of_a_clock_that_was_wrong_holds_nobody_up(
+    registrations: Registrations, records: Records, clock: ManualClock, make: Callable[..., Registration]
+) -> None:
+    ahead = ManualClock()
+    ahead.advance(86400)
+    with Lock(records, ahead).held():
+        began = clock.now()
+        registrations.create(make())
+        assert clock.now() == began
+
+
+class Slow:
+    """Records of a process that stands still, once, right before it writes something of a kind."""
+
+    def __init__(self, records: Records, kind: str) -> None:
+        self._records = records
+        self._kind = kind
+        self.meanwhile: Callable[[], object] | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._records, name)
+
+    def put(self, kind: str, *arguments: object, **named: object) -> object:
+        self._stand_still(kind)
+        return self._records.put(kind, *arguments, **named)  # type: ignore[arg-type]
+
+    def delete(self, kind: str, *arguments: object) -> object:
+        self._stand_still(kind)
+        return self._records.delete(kind, *arguments)  # type: ignore[arg-type]
+
+    def _stand_still(self, kind: str) -> None:
+        meanwhile = self.meanwhile if kind == self._kind else None
+        if meanwhile is not None:
+            self.meanwhile = None
+            meanwhile()
+
+
+def test_who_lets_go_late_does_not_let_go_of_somebody_elses_lock(records: Records, clock: ManualClock) -> None:
+    slow = Slow(records, "registration_lock")
+    with ExitStack() as others:
+
+        def meanwhile() -> None:
+            clock.advance(60)
+            others.enter_context(Lock(records, clock).held())
+
+        with Lock(slow, clock).held():  # type: ignore[arg-type]
+            slow.meanwhile = meanwhile
+        with pytest.raises(StoreUnavailable, match="take too long"), Lock(records, clock).held():
+            pass
+
+
+@pytest.mark.parametrize("write", ["create", "put"])
+def test_nobody_writes_between_the_last_look_at_the_lock_and_the_write(
+    records: Records, clock: ManualClock, make: Callable[..., Registration], write: str
+) -> None:
+    def before_the_write() -> None:
+        clock.advance(5)
+        with pytest.raises(StoreUnavailable, match="take too long"):
+            Registrations(records, clock, {}).create(make("other"))
+
+    slow = Slow(records, KIND)
+    slow.meanwhile = before_the_write
+    late = Registrations(Interrupted(slow, lambda: clock.advance(9)), clock, {})  # type: ignore[arg-type]
+    getattr(late, write)(make("late"))
+    assert slow.meanwhile is None
+    assert [each.id for each in late.all()] == ["late"]
+
+
+def test_a_change_that_was_made_is_not_called_failed_since_the_lock_could_not_be_given_back(
+    records: Records, clock: ManualClock, make: Callable[..., Registration]
+) -> None:
+    def down() -> None:
+        raise StoreUnavailable("gone")
+
+    slow = Slow(records, "registration_lock")
+    made = Registrations(slow, clock, {})  # type: ignore[arg-type]
+    once = Slow(records, KIND)
+    once.meanwhile = lambda: setattr(slow, "meanwhile", down)
+    slow._records = once  # type: ignore[assignment]
+    assert made.create(make()).id == "a"
+    assert slow.meanwhile is None
 
 
 @pytest.mark.parametrize(

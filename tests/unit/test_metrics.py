@@ -248,7 +248,7 @@ def imported() -> str:
         "gateway = create_gateway(load([], {}, settings), environ={});"
         "gateway.close(); print(sorted(name for name in sys.modules if name in ('prometheus_client', 'opentelemetry')))"
     )
-    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=110)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

@@ -39,6 +39,8 @@ def wrong(query: str) -> list[str]:
             continue
         unknown = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", labels)) - {*metric.labels} - FROM_PROMETHEUS
         found += [f"{name} has no label {label}" for label in sorted(unknown)]
+        if "job" in metric.labels and "job" in labels:
+            found.append(f"{name} has a label job of its own, which is not that of Prometheus")
         ranged = re.search(rf"(?:rate|increase)\({name}", bare) is not None
         if (metric.kind != "gauge") != ranged:
             found.append(f"{name} is a {metric.kind}")
@@ -62,6 +64,17 @@ def test_the_configuration_of_the_page_is_one() -> None:
     [text] = re.findall(r"```yaml\n# metrics\.yaml\n(.*?)```", PAGE, re.DOTALL)
     settings = Settings.model_validate(yaml.safe_load(text)["custom"])
     assert settings.metrics.token_file == "/run/secrets/metrics-token"
+
+
+def test_prometheus_keeps_the_labels_of_the_gateway_and_tells_processes_apart() -> None:
+    """`instance` and `job` are Prometheus' own names, too: without `honor_labels` it puts its own in their place."""
+    [text] = re.findall(r"```yaml\n# prometheus\.yml\n(.*?)```", PAGE, re.DOTALL)
+    [scraped] = yaml.safe_load(text)["scrape_configs"]
+    assert {"instance", "job"} <= {label for metric in ALL for label in metric.labels}
+    assert scraped["honor_labels"] is True
+    [target] = scraped["relabel_configs"]
+    assert target["source_labels"] == ["__address__"]
+    assert target["target_label"] not in {label for metric in ALL for label in metric.labels}
 
 
 @pytest.mark.parametrize("name", ["logs", "traces"])

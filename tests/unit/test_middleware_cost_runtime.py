@@ -240,7 +240,7 @@ def test_the_same_snapshot_gives_the_same_bytes_in_every_process() -> None:
             [sys.executable, "-c", code],
             capture_output=True,
             check=True,
-            timeout=60,
+            timeout=100,
             env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")

@@ -125,7 +125,7 @@ def test_a_server_that_is_not_there_is_said_within_seconds() -> None:
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}.*refused") as raised:
             create_stores(f"mongodb://user:{CANARY}@127.0.0.1:{port}/db?serverSelectionTimeoutMS=300")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert CANARY not in str(raised.value)
     assert raised.value.__suppress_context__
 

@@ -101,7 +101,7 @@ def test_the_end_of_the_node_is_the_end_of_its_commands() -> None:
         wait_until(lambda: len(children(running.pid)) == 1, "the command runs")
         [command] = children(running.pid)
         running.stdin.close()
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
         assert not alive(command)
     os.close(writable)
     assert json.loads(os.read(readable, 1000)) == {"exit_code": 143}

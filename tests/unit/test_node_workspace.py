@@ -149,7 +149,7 @@ def test_what_is_mounted_is_never_deleted(tmp_path: Path) -> None:
     host.mkdir()
     (host / "precious").write_text("still here")
     done = subprocess.run(
-        [sys.executable, "-c", DELETE, work, host], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", DELETE, work, host], capture_output=True, text=True, timeout=100, check=False
     )
     if done.returncode == 77:
         pytest.skip(f"no mounts can be made here: {os.strerror(ctypes.get_errno())}")

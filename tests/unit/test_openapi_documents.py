@@ -256,7 +256,7 @@ def test_a_wheel_has_the_documents() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -104,6 +104,10 @@ def allowed(rules: Rules, url: str) -> bool:
         ({"allow_networks": ["10.0.0.0/8"]}, "https://[::ffff:10.0.0.1]", True),
         ({"deny_networks": ["93.184.216.0/24"]}, "https://93.184.216.34", False),
         ({"deny_networks": ["93.184.216.0/24"]}, "https://[::ffff:93.184.216.34]", False),
+        ({"deny_networks": ["93.184.216.0/24"]}, "https://[64:ff9b::93.184.216.34]", False),
+        ({"deny_networks": ["93.184.216.0/24"]}, "https://[2002:5db8:d822::1]", False),
+        ({}, "https://[64:ff9b::93.184.216.34]", True),
+        ({"allow_networks": ["10.0.0.0/8"]}, "https://[64:ff9b::10.0.0.1]", True),
         ({"allow_networks": ["10.0.0.0/8"], "deny_networks": ["10.1.0.0/16"]}, "https://10.1.0.1", False),
         ({}, "https://localhost", False),
         ({}, "https://x.localhost", False),
@@ -116,7 +120,20 @@ def test_what_the_operator_says_holds(settings: dict[str, Any], url: str, expect
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "::ffff:169.254.169.254"],
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "fd00:ec2::23",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe",
+        "::ffff:169.254.169.254",
+    ],
 )
 def test_metadata_services_are_asked_only_where_they_are_named(address: str) -> None:
     assert is_metadata(address)
@@ -124,6 +141,13 @@ def test_metadata_services_are_asked_only_where_they_are_named(address: str) -> 
     assert not Rules(allow_private=True).allows(address)
     named = ip_network(address) if "." not in address else ip_network(address.removeprefix("::ffff:"))
     assert Rules(allow_networks=(named,)).allows(address)
+
+
+@pytest.mark.parametrize("address", ["10.1.0.1", "::ffff:10.1.0.1", "64:ff9b::a01:1", "2002:a01:1::1"])
+def test_what_is_denied_is_denied_in_all_spellings_where_private_addresses_are_allowed(address: str) -> None:
+    rules = Rules(allow_private=True, deny_networks=(ip_network("10.1.0.0/16"),))
+    assert not rules.allows(address)
+    assert rules.allows(address.replace("10.1.", "10.2.").replace("a01:", "a02:"))
 
 
 @given(st.ip_addresses())

@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ from tests.support.scripted_server import (
 )
 
 LIST = answer_json([service_entry("https://tes.example.org")])
-LIMITS = Limits(connect_seconds=1.0, read_seconds=0.5, total_seconds=0.8, max_body_bytes=100_000)
+PATIENT = Limits(connect_seconds=20, read_seconds=20, total_seconds=30, max_body_bytes=100_000)
+HASTY = Limits(connect_seconds=1.0, read_seconds=0.5, total_seconds=0.8, max_body_bytes=100_000)
 ENDLESS_BLANKS = gzip.compress(b" " * 10_000_000)
 
 
@@ -61,7 +63,7 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-def fetch(url: str, token: str | None = None, limits: Limits = LIMITS) -> list[str]:
+def fetch(url: str, token: str | None = None, limits: Limits = PATIENT) -> list[str]:
     with RegistryClient(url, token, limits=limits) as client:
         return [service.url for service in client.services()]
 
@@ -113,7 +115,7 @@ def test_a_fault_is_an_error_of_its_kind_and_passes(
     server.on("GET", "/services", LIST)
     times = 4 if isinstance(fault, Answer) and fault.headers.get("Location") == "/services" else 1
     server.inject("GET", "/services", fault, times=times)
-    with RegistryClient(server.url, limits=LIMITS) as client:
+    with RegistryClient(server.url, limits=HASTY if kind is RegistryTimeout else PATIENT) as client:
         started = time.monotonic()
         with pytest.raises(RegistryError) as failure:
             client.services()
@@ -123,7 +125,11 @@ def test_a_fault_is_an_error_of_its_kind_and_passes(
         assert text in str(failure.value)
         assert str(failure.value).isprintable()
         assert "canary" not in str(failure.value)
-        # The client is none the worse for it.
+        # The client is none the worse for it; a hasty one may have to ask a busy machine again.
+        with suppress(RegistryTimeout):
+            assert len(client.services()) == 1
+            return
+        assert kind is RegistryTimeout
         assert len(client.services()) == 1
 
 
@@ -168,7 +174,7 @@ def test_retry_after_in_seconds_is_told(server: ScriptedServer, value: str, seco
 def test_the_deadline_is_for_all_pages_together(server: ScriptedServer) -> None:
     server.on("GET", "/services*", lambda r: Delayed(0.1, answer_json([], 200, Link=f"<{r.path}x>; rel=next")))
     with pytest.raises(RegistryTimeout):
-        fetch(server.url)
+        fetch(server.url, limits=HASTY)
     assert server.count() < 10
 
 
@@ -194,7 +200,8 @@ class _SendAndStall(Behaviour):
 
 def test_the_deadline_holds_on_a_connection_used_before(server: ScriptedServer) -> None:
     server.on("GET", "/services", LIST, Drip(LIST, head=True))
-    with RegistryClient(server.url, limits=LIMITS) as client:
+    limits = Limits(connect_seconds=5, read_seconds=1.5, total_seconds=2, max_body_bytes=100_000)
+    with RegistryClient(server.url, limits=limits) as client:
         client.services()
         started = time.monotonic()
         with pytest.raises(RegistryTimeout):
@@ -231,7 +238,7 @@ def test_closing_breaks_off_a_call(server: ScriptedServer) -> None:
     caller.start()
     stall.wait_entered()
     client.close()
-    caller.join(5)
+    caller.join(30)
     assert len(failures) == 1
 
 
@@ -294,13 +301,13 @@ def test_nothing_is_taken_from_the_environment(
     assert fetch(server.url) == ["https://tes.example.org"]
     assert "Authorization" not in server.requests()[0].headers
     with (
-        RegistryClient(server.url, limits=LIMITS, trust_env=True) as client,
+        RegistryClient(server.url, limits=PATIENT, trust_env=True) as client,
         pytest.raises(RegistryUnreachable, match="refused"),
     ):
         client.services()
     monkeypatch.setenv("http_proxy", server.url)
     server.on("GET", "*/services", LIST)
-    with RegistryClient("http://registry.invalid", limits=LIMITS, trust_env=True) as client:
+    with RegistryClient("http://registry.invalid", limits=PATIENT, trust_env=True) as client:
         assert len(client.services()) == 1
     assert "Authorization" not in server.requests()[-1].headers
 

@@ -25,7 +25,7 @@ HERE = "127.0.0.1"
 # Loopback addresses too, at which nothing listens.
 ELSEWHERE, FORBIDDEN = "127.0.0.2", "127.0.0.3"
 LIST = answer_json([service_entry("https://tes.example.org")])
-LIMITS = Limits(connect_seconds=1.0, read_seconds=1.0, total_seconds=2.0)
+LIMITS = Limits(connect_seconds=20, read_seconds=20, total_seconds=30)
 
 
 class Names:

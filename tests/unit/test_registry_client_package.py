@@ -153,7 +153,7 @@ def test_a_wrong_command_line(arguments: list[str], text: str, capsys: pytest.Ca
 
 def test_the_module_runs(registry: FakeRegistry) -> None:
     command = [sys.executable, "-W", "error", "-m", "service_registry_client", registry.url, "--artifact", "drs"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=PACKAGE.parent, env={**os.environ})
+    run = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=PACKAGE.parent, env={**os.environ})
     assert run.returncode == 0, run.stderr
     assert "https://drs.example.org" in run.stdout
 
@@ -186,7 +186,7 @@ def test_importing_opens_nothing() -> None:
         "import service_registry_client, service_registry_client.__main__\n"
         "service_registry_client.CachedRegistry(service_registry_client.RegistryClient('https://r.example')).close()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, cwd=PACKAGE.parent)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100, cwd=PACKAGE.parent)
 
 
 def test_a_client_shows_its_registry(registry: FakeRegistry) -> None:

@@ -110,7 +110,7 @@ except SecretMissing as missing:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=True,
         cwd=Path(__file__).parents[2],
     )

@@ -227,6 +227,21 @@ def test_an_older_file_learns_to_whom_tasks_are_shown(database: Database, path: 
     older.close()
 
 
+def test_an_older_file_finds_tasks_by_their_names(database: Database, path: Path) -> None:
+    tasks = SQLiteTaskStore(database)
+    for number in range(30):
+        tasks.create(
+            a_task(name=f"{'even' if number % 2 == 0 else 'odd'}-{number}", audience="user:ann" if number % 3 else "")
+        )
+    older = opened_as_of(6, path)
+    for prefix in ("even", "odd-1", "absent"):
+        for audiences in (None, ("",), ("", "user:ann")):
+            query = TaskQuery(name_prefix=prefix, audiences=audiences)
+            assert shown(older, query) == shown(tasks, query)
+    assert len(shown(older, TaskQuery(name_prefix="even"))) == 15
+    older.close()
+
+
 def test_a_process_of_the_version_before_goes_on(database: Database) -> None:
     tasks = SQLiteTaskStore(database)
     columns = ", ".join(name for name in CONSTANT_COLUMNS + CHANGING_COLUMNS if name not in ("id", "audience"))

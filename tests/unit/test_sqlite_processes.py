@@ -24,7 +24,7 @@ def process(command: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def lines(started: subprocess.Popen[str], end_of_input: str = "") -> list[str]:
     """Wait for its end and return what it said."""
-    output, _ = started.communicate(end_of_input, timeout=30)
+    output, _ = started.communicate(end_of_input, timeout=100)
     assert started.returncode == 0
     return output.split("\n")[:-1]
 

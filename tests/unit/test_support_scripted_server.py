@@ -71,9 +71,9 @@ def test_what_no_route_matches_is_404_and_recorded(server: ScriptedServer) -> No
 def test_bodies_are_recorded_chunked_or_not_and_the_connection_is_kept(server: ScriptedServer) -> None:
     server.on("POST", "/tasks", lambda request: answer_json({"got": request.json()}))
     with requests.Session() as session:
-        assert session.post(server.url + "/tasks", json={"n": 1}, timeout=5).json() == {"got": {"n": 1}}
+        assert session.post(server.url + "/tasks", json={"n": 1}, timeout=30).json() == {"got": {"n": 1}}
         chunks = iter([b'{"n"', b": 2}"])
-        assert session.post(server.url + "/tasks", data=chunks, timeout=5).json() == {"got": {"n": 2}}
+        assert session.post(server.url + "/tasks", data=chunks, timeout=30).json() == {"got": {"n": 2}}
     assert server.connections == 1
     assert server.requests("POST", "/tasks")[0].headers["content-type"] == "application/json"
 
@@ -107,9 +107,9 @@ def test_commit_then_handles_the_request_and_loses_the_answer(server: ScriptedSe
     server.on("POST", "/tasks", create)
     server.inject("POST", "/tasks", CommitThen(Reset()))
     with pytest.raises(requests.ConnectionError):
-        requests.post(server.url + "/tasks", json={}, timeout=5)
+        requests.post(server.url + "/tasks", json={}, timeout=30)
     assert len(created) == server.count("POST", "/tasks") == 1
-    assert requests.post(server.url + "/tasks", json={}, timeout=5).json() == {"id": 2}
+    assert requests.post(server.url + "/tasks", json={}, timeout=30).json() == {"id": 2}
 
 
 def test_a_stalled_request_is_held_until_released(server: ScriptedServer) -> None:
@@ -121,12 +121,12 @@ def test_a_stalled_request_is_held_until_released(server: ScriptedServer) -> Non
     stall.wait_entered()
     assert answers == []
     stall.release()
-    caller.join(5)
+    caller.join(30)
     assert answers == ["at last"]
 
 
 def test_the_end_of_the_server_releases_every_handler() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with ScriptedServer() as server:
         server.on("GET", "/stall", Stall())
         server.on("GET", "/slow", Delayed(60, answer(200)))
@@ -136,8 +136,8 @@ def test_the_end_of_the_server_releases_every_handler() -> None:
             with pytest.raises(requests.Timeout):
                 get(server.url + path, timeout=0.05)
         for path in ("/drip", "/endless"):
-            assert requests.get(server.url + path, timeout=5, stream=True).status_code == 200
-    assert threading.active_count() == before
+            assert requests.get(server.url + path, timeout=30, stream=True).status_code == 200
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_dripped_answer_arrives_whole(server: ScriptedServer) -> None:
@@ -149,12 +149,12 @@ def test_refuse_and_resume_keep_the_port(server: ScriptedServer) -> None:
     server.on("GET", "/a", answer(200, "here"))
     server.on("GET", "/stall", Stall())
     with requests.Session() as session:
-        assert session.get(server.url + "/a", timeout=5).text == "here"
+        assert session.get(server.url + "/a", timeout=30).text == "here"
         server.refuse()
         with pytest.raises(requests.ConnectionError):
-            session.get(server.url + "/a", timeout=5)
+            session.get(server.url + "/a", timeout=30)
         server.resume()
-        assert session.get(server.url + "/a", timeout=5).text == "here"
+        assert session.get(server.url + "/a", timeout=30).text == "here"
 
 
 def test_nobody_listens_at_a_refused_url() -> None:

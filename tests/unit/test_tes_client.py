@@ -22,7 +22,7 @@ from tests.support.fake_tes import FakeTes
 from tests.support.scripted_server import HangUp, answer_json, problem
 
 NODE, FUNNEL, UNKNOWN = DIALECTS["node"], DIALECTS["funnel"], DIALECTS["unknown"]
-QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
+PATIENT = Timeouts(connect_seconds=20, read_seconds=20, get_seconds=30, post_seconds=30)
 TASK = {"executors": [{"image": "alpine", "command": ["true"]}]}
 
 
@@ -39,7 +39,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def transport(fake: FakeTes) -> Iterator[Transport]:
-    with Transport(fake.url, timeouts=QUICK) as made:
+    with Transport(fake.url, timeouts=PATIENT) as made:
         yield made
 
 

@@ -22,7 +22,7 @@ from tests.support.fake_tes import FakeTes
 from tests.support.scripted_server import answer_json
 
 NODE, FUNNEL, UNKNOWN = DIALECTS["node"], DIALECTS["funnel"], DIALECTS["unknown"]
-QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
+PATIENT = Timeouts(connect_seconds=20, read_seconds=20, get_seconds=30, post_seconds=30)
 TASK = {"executors": [{"image": "alpine", "command": ["true"]}]}
 
 
@@ -39,7 +39,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def transport(fake: FakeTes) -> Iterator[Transport]:
-    with Transport(fake.url, timeouts=QUICK) as made:
+    with Transport(fake.url, timeouts=PATIENT) as made:
         yield made
 
 
@@ -227,7 +227,7 @@ def test_find_where_searching_is_impossible_asks_nothing(
 @pytest.mark.parametrize("fault", ["invalid", "unauthorized", "html", "wrong_json", "endless"])
 def test_find_cannot_tell_where_the_search_is_refused_or_garbled(fake: FakeTes, clock: ManualClock, fault: str) -> None:
     fake.fault("list", fault)
-    with Transport(fake.url, timeouts=QUICK, max_body_bytes=1000) as transport:
+    with Transport(fake.url, timeouts=PATIENT, max_body_bytes=1000) as transport:
         assert isinstance(InstanceClient(transport, NODE, clock).find("a-1"), CannotTell)
 
 

@@ -27,7 +27,7 @@ def sent(executor: Mapping[str, Any], dialect: str = "tesp-sh") -> dict[str, Any
 
 def run(executor: Mapping[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **executor.get("env", {})}
-    return subprocess.run(executor["command"], env=env, cwd=folder, capture_output=True, text=True, timeout=20)
+    return subprocess.run(executor["command"], env=env, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 def test_a_shell_runs_it_as_it_was_meant(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ def fake() -> Iterator[FakeTes]:
 
 def post(fake: FakeTes, marker: str = "m-1", **fields: Any) -> requests.Response:
     document = {"executors": [], "tags": {"protes_attempt": marker}, **fields}
-    return requests.post(f"{fake.url}/tasks", json=document, timeout=5)
+    return requests.post(f"{fake.url}/tasks", json=document, timeout=30)
 
 
 def get(fake: FakeTes, path: str, **query: Any) -> Any:
-    return requests.get(fake.url + path, params=query, timeout=5).json()
+    return requests.get(fake.url + path, params=query, timeout=30).json()
 
 
 def test_it_keeps_tasks_and_counts_them(fake: FakeTes) -> None:
@@ -73,9 +73,9 @@ def test_filters_and_pages(fake: FakeTes) -> None:
 
 def test_cancellation(fake: FakeTes) -> None:
     one, two = (post(fake).json()["id"] for _ in range(2))
-    requests.post(f"{fake.url}/tasks/{one}:cancel", timeout=5)
+    requests.post(f"{fake.url}/tasks/{one}:cancel", timeout=30)
     fake.cancel_state = None
-    requests.post(f"{fake.url}/tasks/{two}:cancel", timeout=5)
+    requests.post(f"{fake.url}/tasks/{two}:cancel", timeout=30)
     assert [(task.state, task.cancels) for task in fake.tasks.values()] == [("CANCELED", 1), ("QUEUED", 1)]
 
 
@@ -102,7 +102,7 @@ def test_a_late_commit_appears_when_the_test_says_so(fake: FakeTes) -> None:
 def test_it_can_want_a_token_and_say_it_is_a_gateway() -> None:
     with FakeTes(token="t0", gateway_id="gateway-1") as fake:
         assert post(fake).status_code == 401
-        answer = requests.get(f"{fake.url}/service-info", headers={"Authorization": "Bearer t0"}, timeout=5)
+        answer = requests.get(f"{fake.url}/service-info", headers={"Authorization": "Bearer t0"}, timeout=30)
         assert answer.headers["X-Protes-Gateway"] == "gateway-1"
         assert fake.creates() == 0
 

@@ -24,7 +24,8 @@ from tests.support.scripted_server import (
     refused_url,
 )
 
-QUICK = Timeouts(connect_seconds=1, get_seconds=1)
+PATIENT = Timeouts(connect_seconds=20, read_seconds=20, get_seconds=30, post_seconds=30)
+HASTY = Timeouts(connect_seconds=1, get_seconds=1)
 GATEWAY = "0b9df6a4-7f3d-4e0c-9c53-3c2d9d1f7a11"
 NODE_INFO = {"id": "org.ga4gh.protes.node", "name": "node", "type": {"artifact": "tes", "version": "1.1.0"}}
 
@@ -35,8 +36,8 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-def probe_at(url: str) -> Probe:
-    with Transport(url, timeouts=QUICK) as transport:
+def probe_at(url: str, timeouts: Timeouts = PATIENT) -> Probe:
+    with Transport(url, timeouts=timeouts) as transport:
         return probe(transport)
 
 
@@ -159,7 +160,7 @@ def test_nothing_found_where_something_failed_may_be_tried_again(server: Scripte
 def test_a_server_in_trouble_is_asked_once(server: ScriptedServer, step: Any, error: type[Exception]) -> None:
     server.on("GET", "*", step)
     with pytest.raises(error):
-        probe_at(server.url)
+        probe_at(server.url, HASTY if error is TimedOut else PATIENT)
     assert server.count() == 1
 
 

@@ -31,6 +31,17 @@ SECRET = "hunter2hunter2%2Bx%3D"
         ('{"Authorization": "AWS4 Credential=a/b, Signature=hunter2"}', '{"Authorization": "***"}'),
         ("Set-Cookie: session=hunter2; Path=/", "Set-Cookie: ***"),
         ("header=Bearer%20hunter2hunter2", "header=Bearer ***"),
+        ("password: the", "password: ***"),
+        ("password: the; next", "password: ***; next"),
+        ("password=the secret", "password=*** secret"),
+        ('{"password": "the quick hunter2"}', '{"password": "***"}'),
+        ("token: the-hunter2 is it", "token: *** is it"),
+        ("secret: thehunter2", "secret: ***"),
+        ("Bearer tokens.hunter2", "Bearer ***"),
+        ("Bearer token-hunter2hunter2", "Bearer ***"),
+        ("Basic authentication=hunter2", "Basic ***"),
+        ("Authorization: must-hunter2 is", "Authorization: ***"),
+        ("password: azure-key-vault:hunter2", "password: ***"),
     ],
 )
 def test_only_what_is_secret_is_masked(text: str, masked: str) -> None:
@@ -53,6 +64,15 @@ def test_a_secret_that_begins_like_another_is_masked_wholly() -> None:
         "mail a@b.org about design: bad",
         "s3://bucket/key@version: not found",
         "exit code 1; see https://a/%3Fb%3Dc",
+        "instances[0].credentials: the environment variable SITE_TOKEN is not set",
+        "custom.server.operator_token: String should have at least 16 characters",
+        "server.secret_key: say where the secret is, not what it is: env:NAME",
+        "credentials: azure-key-vault:v/name: there is no such secret",
+        "credentials: the file /run/secrets/x cannot be read: No such file or directory",
+        "your token, or password: both are wrong",
+        "401: the access token: Unauthorized.",
+        "header Authorization: must be Bearer and the token of metrics.token",
+        "Basic authentication required; Bearer tokens, or bearer authorization",
     ],
 )
 def test_what_is_not_secret_stays(text: str) -> None:

@@ -25,7 +25,7 @@ from tests.support.scripted_server import (
     redirect,
 )
 
-QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
+PATIENT = Timeouts(connect_seconds=20, read_seconds=20, get_seconds=30, post_seconds=30)
 LONGEST_SECONDS = 15.0
 
 
@@ -36,7 +36,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def transport_to(server: ScriptedServer, timeouts: Timeouts | None = None, cap: int = 1 << 20) -> Transport:
-    return Transport(server.url, timeouts=timeouts or QUICK, max_body_bytes=cap)
+    return Transport(server.url, timeouts=timeouts or PATIENT, max_body_bytes=cap)
 
 
 def only(server: ScriptedServer) -> Request:
@@ -150,7 +150,7 @@ def test_another_base_path_shares_the_connections_and_another_server_is_refused(
 def test_credentials_are_sent_at_once_and_shown_nowhere(server: ScriptedServer) -> None:
     server.on("GET", "/basic", answer_json({}))
     server.on("GET", "/echo", lambda request: answer(403, f"bad: {request.headers['Authorization']} and hunter2!"))
-    with Transport(server.url, BasicCredentials("me", SecretStr("hunter2!")), timeouts=QUICK) as transport:
+    with Transport(server.url, BasicCredentials("me", SecretStr("hunter2!")), timeouts=PATIENT) as transport:
         transport.get("/basic")
         with pytest.raises(Refused) as refused:
             transport.get("/echo")
@@ -165,7 +165,7 @@ def test_credentials_never_go_to_another_host(server: ScriptedServer) -> None:
     with ScriptedServer() as other:
         other.on("GET", "/*", answer_json({}))
         server.on("GET", "/*", redirect(other.url + "/steal"))
-        transport = Transport(server.url, BearerToken(SecretStr("hunter2")), timeouts=QUICK)
+        transport = Transport(server.url, BearerToken(SecretStr("hunter2")), timeouts=PATIENT)
         with transport, pytest.raises(BadAnswer, match="redirect to another server"):
             transport.get("/tasks")
         assert other.count() == 0

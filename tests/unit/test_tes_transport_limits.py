@@ -35,7 +35,8 @@ from tests.support.scripted_server import (
     problem,
 )
 
-QUICK = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
+PATIENT = Timeouts(connect_seconds=20, read_seconds=20, get_seconds=30, post_seconds=30)
+HASTY = Timeouts(connect_seconds=1, read_seconds=0.8, get_seconds=1, post_seconds=1)
 LONGEST_SECONDS = 15.0
 
 
@@ -46,7 +47,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def transport_to(server: ScriptedServer, timeouts: Timeouts | None = None, cap: int = 1 << 20) -> Transport:
-    return Transport(server.url, timeouts=timeouts or QUICK, max_body_bytes=cap)
+    return Transport(server.url, timeouts=timeouts or PATIENT, max_body_bytes=cap)
 
 
 # Sent once
@@ -95,7 +96,7 @@ def test_a_post_that_dies_is_sent_once(server: ScriptedServer) -> None:
 
 
 def test_a_server_that_closes_kept_connections_gets_each_post_once() -> None:
-    with closing_server() as (url, heads), Transport(url, timeouts=QUICK) as transport:
+    with closing_server() as (url, heads), Transport(url, timeouts=PATIENT) as transport:
         for _ in range(30):
             assert transport.post("/tasks", {}).json() == {"id": "x"}
     assert len(heads) == 30
@@ -113,7 +114,7 @@ def test_a_post_has_a_connection_of_its_own_making(server: ScriptedServer) -> No
 def test_a_get_does_not_trust_a_connection_that_was_idle_for_long(server: ScriptedServer) -> None:
     server.on("GET", "/*", answer_json({}))
     clock = ManualClock()
-    with Transport(server.url, timeouts=QUICK, clock=clock) as transport:
+    with Transport(server.url, timeouts=PATIENT, clock=clock) as transport:
         for seconds, connections in ((0, 1), (59, 1), (61, 2)):
             clock.advance(seconds)
             transport.get("/a")
@@ -148,7 +149,7 @@ def test_what_is_checked_before_sending_stops_the_post_after_connecting(server: 
 def test_nothing_outlasts_the_total(server: ScriptedServer, method: str, step: Stall | Drip | Endless) -> None:
     server.on("*", "/a", step)
     began = time.monotonic()
-    with transport_to(server, cap=1 << 30) as transport, pytest.raises(TimedOut) as late:
+    with transport_to(server, HASTY, 1 << 30) as transport, pytest.raises(TimedOut) as late:
         transport.get("/a") if method == "GET" else transport.post("/a", {})
     assert time.monotonic() - began < LONGEST_SECONDS
     assert late.value.ambiguous == (method == "POST")
@@ -159,7 +160,7 @@ def test_a_reader_that_never_reads_cannot_hold_a_post() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         began = time.monotonic()
-        with Transport(url, timeouts=QUICK) as transport, pytest.raises(TimedOut) as late:
+        with Transport(url, timeouts=HASTY) as transport, pytest.raises(TimedOut) as late:
             transport.post("/tasks", {"content": "x" * (32 << 20)})
     assert late.value.ambiguous
     assert time.monotonic() - began < LONGEST_SECONDS
@@ -190,7 +191,7 @@ def test_a_body_may_take_longer_to_send_than_a_connection_to_make() -> None:
 def test_a_short_time_left_does_not_stick_to_the_pooled_connection(server: ScriptedServer) -> None:
     server.on("GET", "/slow", Drip(answer_json({"a": "b" * 10}), interval_seconds=0.01))
     server.on("POST", "/tasks", answer_json({"id": "x"}))
-    with transport_to(server, Timeouts(get_seconds=1.0)) as transport:
+    with transport_to(server, Timeouts(get_seconds=3.0)) as transport:
         transport.get("/slow")
         assert transport.post("/tasks", {"content": "x" * (8 << 20)}).json() == {"id": "x"}
 
@@ -256,14 +257,14 @@ def test_conflicting_lengths_after_sending_are_ambiguous(server: ScriptedServer)
 
 
 def test_tls_to_a_server_without_it_is_unreachable(server: ScriptedServer) -> None:
-    transport = Transport(server.url.replace("http:", "https:"), timeouts=QUICK)
+    transport = Transport(server.url.replace("http:", "https:"), timeouts=PATIENT)
     with transport, pytest.raises(Unreachable) as error:
         transport.post("/tasks", {})
     assert not error.value.ambiguous
 
 
 def test_a_host_name_that_is_none_is_unreachable() -> None:
-    with Transport(f"http://{'a' * 64}.example", timeouts=QUICK) as transport, pytest.raises(Unreachable) as error:
+    with Transport(f"http://{'a' * 64}.example", timeouts=PATIENT) as transport, pytest.raises(Unreachable) as error:
         transport.post("/tasks", {})
     assert not error.value.ambiguous
 

@@ -53,7 +53,11 @@ def check_gateway(url: str, clock: Clock, *, expected: bool) -> Iterator[Finding
             yield report.skip("none answers there, so it is not looked at")
         return
     asked = clock.now()
-    ready = requests.get(f"{url.rstrip('/')}/readyz", timeout=remote.TIMEOUT_SECONDS)
+    try:
+        ready = requests.get(f"{url.rstrip('/')}/readyz", timeout=remote.TIMEOUT_SECONDS)
+    except requests.RequestException:
+        yield report.fail("it stopped answering (/readyz)", "look at the store, and at its log")
+        return
     yield judged(report, skew_seconds(ready.headers, asked, clock.now()))
     if ready.status_code == _OK:
         yield report.ok("it is ready: it reaches its store")

@@ -22,6 +22,12 @@ def count(database: MongoDatabase, owner: str | None, unfinished: bool, most: in
         return database.tasks.count_documents({field: said}, hint=index, **bound)
 
 
+def at_most(database: MongoDatabase, wanted: Mapping[str, Any], index: str, most: int) -> bool:
+    """Tell whether no more than so many tasks are found, without looking for many more."""
+    with translated():
+        return database.tasks.count_documents(wanted, hint=index, limit=most + 1) <= most
+
+
 def created_since(database: MongoDatabase, owner: str, after: str, limit: int) -> Sequence[str]:
     """See `TaskStore.created_since`."""
     if limit <= 0:

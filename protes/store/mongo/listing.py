@@ -10,6 +10,10 @@ _ABOVE_ALL_IDS = "~"
 """Ids are made of characters below it."""
 
 BY_ID = "_id_"
+BY_NAME = "tasks_by_audience_name"
+
+FEW = 2_000
+"""So many tasks are read and sorted in some milliseconds. A prefix that more have fills a page soon, as a rule."""
 
 
 def page_filter(query: TaskQuery) -> tuple[dict[str, Any], str]:
@@ -27,11 +31,24 @@ def page_filter(query: TaskQuery) -> tuple[dict[str, Any], str]:
         found["shown" if query.shown else "state"] = query.state.value
     if query.tags:
         found["labels"] = _labels(query.tags)
-    if query.name_prefix:
-        found["name"] = {"$gte": query.name_prefix}
-        if (end := after_prefix(query.name_prefix)) is not None:
-            found["name"]["$lt"] = end
-    return found, _index(query)
+    return found | _named(query.name_prefix), _index(query)
+
+
+def name_filter(query: TaskQuery) -> dict[str, Any] | None:
+    """Return the filter for all tasks that `BY_NAME` finds for a query; None where it is of no use.
+
+    Where these are few, the page is better read by that index than by the one that `page_filter` names.
+    """
+    if not query.name_prefix or query.audiences is None:
+        return None
+    return shown(query.audiences) | _named(query.name_prefix)
+
+
+def _named(prefix: str) -> dict[str, Any]:
+    if not prefix:
+        return {}
+    end = after_prefix(prefix)
+    return {"name": {"$gte": prefix} if end is None else {"$gte": prefix, "$lt": end}}
 
 
 def _index(query: TaskQuery) -> str:

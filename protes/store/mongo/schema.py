@@ -78,7 +78,12 @@ _OF_NEWS = (
     Index(TASKS, "tasks_news", _ascending("news"), sparse=True),
 )
 
-INDEXES = (*_FIRST, *BY_AUDIENCE, *_OF_NEWS)
+BY_NAME = (
+    # What starts with a prefix that few names have is found without reading all tasks.
+    Index(TASKS, "tasks_by_audience_name", (*_ascending("audience", "name"), _NEWEST_FIRST)),
+)
+
+INDEXES = (*_FIRST, *BY_AUDIENCE, *_OF_NEWS, *BY_NAME)
 """Those of the newest version."""
 
 
@@ -103,6 +108,10 @@ def _third(database: Database[dict[str, Any]]) -> None:
     _make(database, _OF_NEWS)
 
 
+def _fourth(database: Database[dict[str, Any]]) -> None:
+    _make(database, BY_NAME)
+
+
 def _drop(tasks: Collection[dict[str, Any]], name: str) -> None:
     try:
         tasks.drop_index(name)
@@ -118,7 +127,7 @@ def _make(database: Database[dict[str, Any]], indexes: Sequence[Index]) -> None:
         database[index.collection].create_indexes([IndexModel(list(index.keys), name=index.name, **options)])
 
 
-STEPS: tuple[Step, ...] = (_first, _second, _third)
+STEPS: tuple[Step, ...] = (_first, _second, _third, _fourth)
 """Each leads from version n to n + 1; an empty database is version 0."""
 
 

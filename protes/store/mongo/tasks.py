@@ -22,7 +22,7 @@ from protes.store.mongo import applying, codec, counting, loads, news, reading
 from protes.store.mongo.codec import Document
 from protes.store.mongo.database import MongoDatabase
 from protes.store.mongo.errors import TOO_LARGE, duplicates, refused, translated
-from protes.store.mongo.listing import page_filter, shown
+from protes.store.mongo.listing import BY_NAME, FEW, name_filter, page_filter, shown
 from protes.store.mongo.texts import TextWriter, parts_prefix, task_of
 from protes.store.prefixes import after_prefix
 from protes.store.protocols import StoreError, StoreUnavailable, TooLarge
@@ -135,6 +135,9 @@ class MongoTaskStore(ApplyingTaskStore):
     def list(self, query: TaskQuery) -> Sequence[TaskRecord]:
         """See `TaskStore.list`."""
         wanted, index = page_filter(query)
+        names = name_filter(query)
+        if names is not None and counting.at_most(self._database, names, BY_NAME, FEW):
+            index = BY_NAME
         return self._page(wanted, index, [("_id", DESCENDING)], query.limit, codec.HEAD if query.heads else None)
 
     def _page(

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from protes.store.sqlite.schema import migrate
 Result = TypeVar("Result")
 
 _WAL_TRIES = 10
+
+_PARTS = 2
+"""In which steps are counted: few, since after each of them SQLite waits for Python's lock to ask whether to go on."""
 
 
 class Database:
@@ -109,6 +113,35 @@ class Database:
         try:
             with translated():
                 return connection.execute(sql, values).fetchall()
+        finally:
+            self._give_back(connection)
+
+    def read_within(self, steps: int, sql: str, values: Sequence[object] = ()) -> list[Any] | None:
+        """Return all rows of one statement as `read` does, or None where it takes much more than so many steps.
+
+        Args:
+            steps: of SQLite's virtual machine: some ten for a row that it looks at in an index.
+            sql: the statement.
+            values: its parameters.
+
+        Raises:
+            StoreUnavailable: the file is locked or out of reach.
+            StoreError: the database is closed, or damaged.
+        """
+        connection = self._borrow()
+        try:
+            with translated():
+                # Steps are counted from when the statement was prepared: the first part may be over at once.
+                parts = chain(repeat(0, _PARTS), repeat(1))
+                connection.set_progress_handler(parts.__next__, max(1, steps // _PARTS))
+                try:
+                    return connection.execute(sql, values).fetchall()
+                except sqlite3.OperationalError as error:
+                    if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
+                        raise
+                    return None
+                finally:
+                    connection.set_progress_handler(None, 0)
         finally:
             self._give_back(connection)
 

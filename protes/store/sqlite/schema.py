@@ -158,7 +158,12 @@ _SIXTH = (
     "CREATE INDEX tasks_news ON tasks (news) WHERE news IS NOT NULL",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+_SEVENTH = (
+    # A rare prefix of the name is found without reading all tasks (protes/store/sqlite/naming.py).
+    "CREATE INDEX tasks_by_name ON tasks (audience, name, id)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 """Each step is the statements that lead from version n to n + 1; an empty file is version 0."""
 
 

@@ -12,6 +12,7 @@ from protes.store.sqlite import codec, news, rows
 from protes.store.sqlite.counting import CREATED_SINCE, LIVE_OWNERS, count_sql
 from protes.store.sqlite.database import Database
 from protes.store.sqlite.listing import page_sql, shown_sql
+from protes.store.sqlite.naming import page_by_name
 
 
 class SQLiteTaskStore(ApplyingTaskStore):
@@ -50,6 +51,8 @@ class SQLiteTaskStore(ApplyingTaskStore):
         if query.audiences == ():
             return []
         record = codec.head_from_row if query.heads else codec.whole_from_row
+        if query.name_prefix:
+            return [record(row) for row in page_by_name(self._database, query)]
         return [record(row) for row in self._database.read(*page_sql(query))]
 
     def due(self, now: datetime, limit: int, enqueue_until: datetime) -> Sequence[str]:

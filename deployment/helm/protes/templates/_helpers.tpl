@@ -56,10 +56,63 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail "mode scaled with a NetworkPolicy needs networkPolicy.egress.broker: where the broker is" -}}
 {{- end -}}
 {{- end -}}
+{{- else -}}
+{{- if or .Values.api.autoscaling.enabled .Values.worker.autoscaling.enabled -}}
+{{- fail "autoscaling needs mode scaled: in mode embedded there is one pod" -}}
 {{- end -}}
+{{- range $name := list "storeUrl" "brokerUrl" "brokerCa" -}}
+{{- if (index $.Values.secrets $name).existingSecret -}}
+{{- fail (printf "secrets.%s is for mode scaled: in mode embedded everything is on the pod's own volume" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "protes.checkMetrics" . -}}
 {{- if .Values.ingress.enabled -}}
 {{- $_ := required "ingress.enabled needs ingress.host: requests for other names are refused" .Values.ingress.host -}}
 {{- end -}}
+{{- end -}}
+
+{{/* "yes" where others than a pod itself may read its figures. */}}
+{{- define "protes.figuresAreRead" -}}
+{{- $given := default dict .Values.config.metrics -}}
+{{- if and (or .Values.metrics.token.existingSecret $given.public) (ne (toString $given.enabled) "false") -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{- define "protes.checkMetrics" -}}
+{{- $given := default dict .Values.config.metrics -}}
+{{- with .Values.metrics -}}
+{{- if and .token.existingSecret $given.public -}}
+{{- fail "give at most one of metrics.token.existingSecret and config.metrics.public" -}}
+{{- end -}}
+{{- if .serviceMonitor.enabled -}}
+{{- if not (include "protes.figuresAreRead" $) -}}
+{{- fail "metrics.serviceMonitor needs metrics.token.existingSecret, or config.metrics.public, and config.metrics.enabled" -}}
+{{- end -}}
+{{- if and $.Values.networkPolicy.enabled (not .ingressFrom) -}}
+{{- fail "metrics.serviceMonitor with a NetworkPolicy needs metrics.ingressFrom: where Prometheus is" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How a pod's figures are read: what ServiceMonitor and PodMonitor have in common. The labels `instance` and `job` are
+the gateway's own, and stay. */}}
+{{- define "protes.endpoint" -}}
+path: /metrics
+interval: {{ .Values.metrics.serviceMonitor.interval }}
+scrapeTimeout: {{ .Values.metrics.serviceMonitor.scrapeTimeout }}
+honorLabels: true
+{{- with .Values.metrics.token }}
+{{- if .existingSecret }}
+authorization:
+  type: Bearer
+  credentials:
+    name: {{ .existingSecret }}
+    key: {{ .key }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* The gateway's configuration: what is given, and the names that it is called by in this cluster. */}}
@@ -151,8 +204,8 @@ volumes:
 {{- range .files -}}
 {{- $files = append $files . -}}
 {{- end -}}
-{{- range $name, $reference := dict "broker-ca" .brokerCa "broker-url" .brokerUrl "secret-keys" .secretKeys "store-url" .storeUrl -}}
-{{- if and $reference.existingSecret (or (eq $name "secret-keys") (eq $.Values.mode "scaled")) -}}
+{{- range $name, $reference := dict "broker-ca" .brokerCa "broker-url" .brokerUrl "metrics-token" $.Values.metrics.token "secret-keys" .secretKeys "store-url" .storeUrl -}}
+{{- if and $reference.existingSecret (or (has $name (list "metrics-token" "secret-keys")) (eq $.Values.mode "scaled")) -}}
 {{- $files = append $files (merge (dict "name" (printf "protes-%s" $name)) $reference) -}}
 {{- end -}}
 {{- end -}}
@@ -204,6 +257,10 @@ securityContext:
 {{- if .secretKeys.existingSecret }}
 - name: PROTES_SERVER__SECRET_KEY_FILE
   value: /etc/protes/secrets/protes-secret-keys
+{{- end -}}
+{{- if $.Values.metrics.token.existingSecret }}
+- name: PROTES_METRICS__TOKEN_FILE
+  value: /etc/protes/secrets/protes-metrics-token
 {{- end -}}
 {{- if eq $.Values.mode "scaled" }}
 - name: PROTES_STORE__URL_FILE

@@ -78,8 +78,8 @@ export class TaskList {
   // Changes are put in together, a few times a second at most, however many there are.
   heard(change) {
     if (change.kind === "instance") return;
-    if (change.kind === "task") this.changes.set(change.id, change);
-    if (change.kind === "task" && this.value.rows.some((row) => row.id === change.id)) {
+    if (change.id) this.changes.set(change.id, change);
+    if (change.id && this.value.rows.some((row) => row.id === change.id)) {
       this.applying ??= setTimeout(() => this.apply(), AT_ONCE);
     }
     this.soon ??= setTimeout(() => {

@@ -34,13 +34,15 @@ export function withNextPage(rows, page) {
   return [...rows, ...(last ? page.filter((row) => row.id < last.id) : page)];
 }
 
-// Rows after changes by id; one that no longer has the wanted state leaves. The same array where nothing changed.
+// Rows after changes by id; one that is gone, or no longer has the wanted state, leaves. The same array where nothing
+// changed.
 export function withChanges(rows, changes, wanted) {
   let changed = false;
   const next = [];
   for (const row of rows) {
     const change = changes.get(row.id);
-    if (!change?.state || change.state === row.state) next.push(row);
+    if (change?.kind === "deleted") changed = true;
+    else if (!change?.state || change.state === row.state) next.push(row);
     else {
       changed = true;
       if (!wanted || wanted === change.state) next.push({ ...row, state: change.state });

@@ -17,7 +17,10 @@ export function useTask(id) {
   async function read(signal) {
     try {
       const news = await getTask(id, kept.current.tag, signal);
-      if (!news) return;
+      if (!news) {
+        set((before) => (before.error ? { ...before, error: undefined } : before));
+        return;
+      }
       const routing = await getRouting(id, signal).catch((error) => ({ error }));
       kept.current = { tag: news.tag, state: news.document.state };
       set((before) => ({ task: news.document, routing: routing.error ? before.routing : routing, routingError: routing.error }));

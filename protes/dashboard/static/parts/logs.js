@@ -1,5 +1,5 @@
 // What a task wrote, executor by executor, and what servers and the gateway noted.
-import { html } from "../js/html.js";
+import { html, useMemo } from "../js/html.js";
 import { between, clock, duration } from "../js/format.js";
 import { line, lines } from "../js/text.js";
 import { CopyButton } from "./copy.js";
@@ -33,6 +33,7 @@ function Executor({ log, executor, number, only }) {
 
 function Output({ label, text }) {
   const shown = text.length > MOST ? text.slice(-MOST) : text;
+  const fit = useMemo(() => lines(shown), [shown]);
   return html`<div class="output"><div class="output-head"><span>${label}${shown !== text && `, the last ${MOST.toLocaleString("en")} characters`}</span><${CopyButton} text=${text} /></div>
-    <pre tabindex="0" aria-label=${label} dir="auto">${lines(shown)}</pre></div>`;
+    <pre tabindex="0" aria-label=${label} dir="auto">${fit}</pre></div>`;
 }

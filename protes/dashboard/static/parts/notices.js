@@ -14,6 +14,12 @@ export function Failure({ error, again }) {
   </div>`;
 }
 
+// Why what is shown may be old. That the gateway does not answer at all (0) is told at the top of the page already.
+export function Stale({ error }) {
+  if (error.status === 0) return null;
+  return html`<p class="warning" role="alert">This is what was known last: <bdi>${line(error.message)}</bdi></p>`;
+}
+
 // Bars of the height of what will stand there, so that nothing moves when it comes.
 export function Waiting({ rows = 3, label = "Loading" }) {
   return html`<div class="skeleton" role="status" aria-label=${label}>

@@ -7,11 +7,11 @@ import { Own } from "./signs.js";
 export function OffersTable({ ranked, front, placed, lit, onLit, action }) {
   return html`<div class="scroll"><table class="table">
     <caption class="unseen">Offers, best first at this weight</caption>
-    <thead><tr><th scope="col">#</th><th scope="col">Instance</th><th scope="col" class="figure">Cost</th><th scope="col" class="figure">Time</th>
+    <thead><tr><th scope="col" class="wide">#</th><th scope="col">Instance</th><th scope="col" class="figure">Cost</th><th scope="col" class="figure">Time</th>
       <th scope="col" class="figure wide" title="By how much it is dearer and slower than the best, weighed; 0 is the ideal">Excess</th><th scope="col" class="wide">Where from</th>${action && html`<th scope="col"><span class="unseen">Run</span></th>`}</tr></thead>
     <tbody>${ranked.map((each, index) => html`<tr key=${each.instance} class=${each.instance === lit ? "lit" : ""}
         onMouseEnter=${() => onLit?.(each.instance)} onMouseLeave=${() => onLit?.(undefined)}>
-      <td class="dim">${index + 1}</td>
+      <td class="dim wide">${index + 1}</td>
       <th scope="row"><${Own} text=${each.instance} />
         ${index === 0 && html`<span class="tag strong">wins</span>`}
         ${each.instance === placed && html`<span class="tag">ran here</span>`}

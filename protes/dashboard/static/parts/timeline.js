@@ -3,8 +3,10 @@ import { html } from "../js/html.js";
 import { between, clock, duration } from "../js/format.js";
 import { finished } from "../js/states.js";
 import { line } from "../js/text.js";
+import { useNow } from "../js/ticking.js";
 
-export function Timeline({ task, now }) {
+export function Timeline({ task }) {
+  const now = useNow();
   const log = task.logs?.at(-1);
   const executors = (log?.logs ?? []).filter((each) => each.start_time);
   const begun = executors[0]?.start_time ?? log?.start_time;
@@ -19,7 +21,7 @@ export function Timeline({ task, now }) {
       <span class="bar-wait" style=${{ flexGrow: Math.max((waited ?? 0) / all, 0.02) }}></span>
       ${ran !== undefined && html`<span class=${open ? "bar-run open" : "bar-run"} style=${{ flexGrow: Math.max(ran / all, 0.02) }}></span>`}
     </div>
-    <dl class="figures"><div><dt>Created</dt><dd><time datetime=${task.creation_time}>${clock(task.creation_time)}</time></dd></div>
+    <dl class="figures"><div><dt>Created</dt><dd><time datetime=${task.creation_time} title=${task.creation_time}>${clock(task.creation_time)}</time></dd></div>
       <div><dt>Before it ran</dt><dd>${duration(shownSeconds(waited, !begun && open))}</dd></div>
       <div><dt>${open ? "Running for" : "Ran"}</dt><dd>${duration(shownSeconds(ran, open))}</dd></div>
       <div><dt>Instance</dt><dd><bdi>${line(log?.metadata?.["protes.instance"] ?? "–")}</bdi></dd></div>

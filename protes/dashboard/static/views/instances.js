@@ -4,7 +4,7 @@ import { instances, useFederation } from "../js/federation.js";
 import { useObserved } from "../js/observable.js";
 import { InstanceCard } from "../parts/instance_rows.js";
 import { InstanceDetails } from "../parts/instance_details.js";
-import { Empty, Failure, Waiting } from "../parts/notices.js";
+import { Empty, Failure, Stale, Waiting } from "../parts/notices.js";
 
 const ORDER = ["ejected", "unreachable", "unprobed", "draining", "ok", "retired"];
 
@@ -19,7 +19,7 @@ export function Instances({ open }) {
   const healthy = list?.filter((each) => each.state === "ok").length;
   const chosen = list?.find((each) => each.id === open);
   return html`<div class="head"><h1>Instances</h1>${list && html`<p class="dim">${healthy} of ${list.length} take tasks</p>`}</div>
-    ${error && !list && html`<${Failure} error=${error} />`}
+    ${error && (list ? html`<${Stale} error=${error} />` : html`<${Failure} error=${error} />`)}
     ${!list && !error && html`<${Waiting} rows="3" label="Loading instances" />`}
     ${open && list && !chosen && html`<${Empty} title="There is no such instance">It may have left the federation. <a href="#/instances">All instances</a><//>`}
     ${chosen && html`<div class="opened"><p><a href="#/instances">← All instances</a></p>

@@ -19,7 +19,7 @@ export function NewTask({ from }) {
   const [offers, setOffers] = useState();
   const [error, setError] = useState();
   const [busy, setBusy] = useState("");
-  const key = useRef(newKey());
+  const keys = useRef(new Map());
   const now = useNow();
 
   useEffect(() => {
@@ -36,7 +36,6 @@ export function NewTask({ from }) {
     setText(value);
     setOffers(undefined);
     setError(undefined);
-    key.current = newKey();
   }
 
   function draft() {
@@ -59,16 +58,21 @@ export function NewTask({ from }) {
     }
   }
 
+  // The same key for the same task: what is sent once more since no answer came makes no second one.
+  function keyOf(task) {
+    const text = JSON.stringify(task);
+    if (!keys.current.has(text)) keys.current.set(text, newKey());
+    return keys.current.get(text);
+  }
+
   const ask = (at = weight) => perform("asking", async (task) => setOffers(await askOffers(withoutChoice(task), grammar(at))));
   const send = (make) => perform("sending", async (task) => {
-    const { id } = await createTask(make(task), key.current);
+    const made = make(task);
+    const { id } = await createTask(made, keyOf(made));
     go("tasks", id);
   });
   const sendWeighed = () => send((task) => weighed(task, weight));
-  const take = (offer) => {
-    key.current = newKey();
-    return send((task) => taken(task, offer));
-  };
+  const take = (offer) => send((task) => taken(task, offer));
   return html`<div class="head"><h1>New task</h1><p class="dim">Paste a task, ask what each instance offers, choose, and send it.</p></div>
     <form class="card new-task" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
       <label class="field" for="document">Task (JSON, as <code>POST /tasks</code> takes it)</label>

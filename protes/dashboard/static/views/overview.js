@@ -6,7 +6,7 @@ import { useTasks } from "../js/task_list.js";
 import { useNow } from "../js/ticking.js";
 import { Counts } from "../parts/counts.js";
 import { InstanceCard } from "../parts/instance_rows.js";
-import { Empty, Failure, Waiting } from "../parts/notices.js";
+import { Empty, Failure, Stale, Waiting } from "../parts/notices.js";
 import { TaskHead, TaskRow } from "../parts/task_row.js";
 import { sorted } from "./instances.js";
 
@@ -22,7 +22,7 @@ export function Overview() {
     ${told !== null && html`<${Counts} summary=${told} />`}
     <section aria-labelledby="o-instances"><div class="head"><h2 id="o-instances">Instances</h2>
       ${list && html`<p class="dim">${list.filter((each) => each.state === "ok").length} of ${list.length} take tasks${list.length > MOST_INSTANCES ? html` · <a href="#/instances">all</a>` : ""}</p>`}</div>
-      ${error && !list && html`<${Failure} error=${error} />`}
+      ${error && (list ? html`<${Stale} error=${error} />` : html`<${Failure} error=${error} />`)}
       ${!list && !error && html`<div class="cards"><div class="card ghost"></div><div class="card ghost"></div><div class="card ghost"></div></div>`}
       ${list && (list.length
         ? html`<div class="cards">${sorted(list).slice(0, MOST_INSTANCES).map((each) => html`<${InstanceCard} key=${each.id} instance=${each} />`)}</div>`
