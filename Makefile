@@ -17,7 +17,7 @@ help:
 	@echo "make check    formatting, lint, types"
 	@echo "make services the tests against real servers, which make services-install installs (Debian, Go and npm needed)"
 	@echo "make engines  real workflow engines through the gateway, which make engines-install installs"
-	@echo "make faults   kill -9 under load (LONG=1: for longer; SEED=n: the same once more)"
+	@echo "make faults   kill -9 under load (LONG=1: for longer; SEED=n: the same once more; ONLY=database)"
 	@echo "make bench    the figures of the README"
 	@echo "make docs     the documentation as a site, in build/site"
 	@echo "make audit    what is installed against known vulnerabilities (asks a database on the Internet)"
@@ -70,7 +70,7 @@ services: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile -m services --require-services
 
 faults: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/crash -m crash --require-services $(if $(SEED),--crash-seed $(SEED)) $(if $(LONG),--crash-long)
+	@$(BIN)/python -m pytest tests/crash -m crash --require-services $(if $(SEED),--crash-seed $(SEED)) $(if $(LONG),--crash-long -s) $(if $(ONLY),-k "$(ONLY)")
 
 engines-install: $(VENV)/.dev
 	@echo "Installing workflow engines, each in an environment of its own in build/engines (five minutes, once) ..."

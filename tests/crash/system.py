@@ -77,7 +77,7 @@ class Pace:
             tasks=self.ferretdb_tasks,
             load_seconds=self.ferretdb_load_seconds,
             lease_seconds=max(_FERRETDB_LEASE_SECONDS, self.lease_seconds),
-            patience_seconds=max(_FERRETDB_PATIENCE_SECONDS, self.patience_seconds),
+            patience_seconds=max(_FERRETDB_PATIENCE_SECONDS, self.ferretdb_load_seconds),
             threads=2,
             look_seconds=max(self.look_seconds, self.ferretdb_tasks * _FERRETDB_LOOK_SECONDS_PER_TASK),
         )

@@ -13,7 +13,7 @@ from tests.crash.faults import play
 from tests.crash.schedule import schedule
 from tests.crash.system import Pace, System
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(7200)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(9000)]
 
 _MOST_EXPLAINED = 5
 _MOST_FILES = 150
