@@ -130,7 +130,7 @@ def main(names: list[str]) -> int:
             said, code = install(name), 0
         except InstallFailed as error:
             said, code = f"{name}: {error}", 1
-        print(f"{said} ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{said} ({time.monotonic() - began:.0f} s)\n", end="", flush=True)
         return code
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

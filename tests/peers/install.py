@@ -4,13 +4,15 @@ Funnel, FerretDB, Helm and what reads Compose files are built by Go from their m
 from Debian; all by the ordinary clients, at pinned versions. What is there at its pinned version is left as it is.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -176,19 +178,34 @@ def install_debian(package: str, program: str) -> str:
         raise InstallFailed(f"apt-get is needed and is not there: install {package} by hand")
     if os.geteuid() != 0:
         raise InstallFailed(f"needs root: sudo apt-get install {package}")
-    # Debian asks this program whether a package may start its service.
-    policy = Path("/usr/sbin/policy-rc.d")
-    ours = not policy.exists()
-    if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
-        policy.chmod(0o755)
-    try:
+    with _alone(), _no_service_starts():
         _update_debian()
         _run("apt-get", "install", "-qy", "--no-install-recommends", package, folder=Path("/"), environment=_QUIET)
-    finally:
-        if ours:
-            policy.unlink()
     return f"{package} installed"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Have others of us wait: Debian's programs end at once where another of them is at work."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / ".debian").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """Have packages leave their services alone: Debian asks this program whether one may start."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
 
 
 @cache
@@ -276,7 +293,7 @@ def _install_all(names: Sequence[str]) -> int:
             said = PEERS[name]()
         except InstallFailed as error:
             said, code = f"{name}: {error}", 1
-        print(f"{said} ({time.monotonic() - began:.0f} s)", flush=True)
+        print(f"{said} ({time.monotonic() - began:.0f} s)\n", end="", flush=True)
     return code
 
 
