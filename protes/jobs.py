@@ -14,7 +14,7 @@ from protes.config.settings import Settings
 from protes.dispatch.dispatcher import Dispatcher
 from protes.dispatch.outcome import Outcome
 from protes.dispatch.waiting_list import TURN, task_of
-from protes.federation.federation import Federation
+from protes.federation.federation import Federation, MayGo
 from protes.leader import Leadership
 from protes.learning.learning import Learning
 from protes.relay.cancelling import Canceller
@@ -206,16 +206,17 @@ class Tick:
 class Housekeeping:
     """What may wait for a minute: registries' answers, what is kept no longer, orphans."""
 
-    def __init__(self, expiry: Expiry, federation: Federation, orphans: OrphanWatch) -> None:
-        """Keep house."""
+    def __init__(self, expiry: Expiry, federation: Federation, orphans: OrphanWatch, may_go: MayGo) -> None:
+        """Keep house; `may_go` as in `Federation.tidy`."""
         self._expiry = expiry
         self._federation = federation
         self._orphans = orphans
+        self._may_go = may_go
 
     def run(self, _: str = "") -> None:
         """Run once; each part has a bound of its own, so that all of it ends within the time of a job."""
         self._federation.keep()
-        self._federation.tidy()
+        self._federation.tidy(self._may_go)
         self._expiry.expire_records()
         self._expiry.expire_tasks()
         self._orphans.look()

@@ -150,7 +150,6 @@ def make_parts(
     learning = Learning(settings.learning, tasks, records, clock, federation.configured_speeds)
     federation.health.observer = observing
     planner = observing.planner(Planner(settings, chains, federation, sources, learning, records, clock))
-    federation.may_go = planner.may_go
     telling = make_telling(settings, lasting.telling, lasting.stores, lasting.runner, clock)
     services = Services(
         settings,
@@ -239,7 +238,8 @@ def _handlers(
     tick = Tick(settings, tasks, records, federation, parts.runner, clock, me, *seen)
     keep = settings.store.keep_finished_seconds
     expiry = Expiry(tasks, records, clock, keep, _KEPT_WITH_TASKS, learning.done_with, telling.removals.note)
-    housekeeping = Housekeeping(expiry, federation, OrphanWatch(orphans, tasks, federation, clock))
+    orphan_watch = OrphanWatch(orphans, tasks, federation, clock)
+    housekeeping = Housekeeping(expiry, federation, orphan_watch, parts.planner.may_go)
     return handlers(
         jobs, parts.runner, sweeper, federation, learning, tick, housekeeping, telling.callbacks.deliverer.deliver
     )

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from protes.clock import Clock
@@ -28,6 +29,9 @@ from protes.store.records import TaskRecord
 from protes.tes.client import InstanceClient
 from protes.tes.dialects.table import dialect_named
 from service_registry_client import Snapshot
+
+MayGo = Callable[[TaskRecord], Callable[[KnownInstance], bool]]
+"""Tells of a task, and then of an instance, whether the one may go to the other."""
 
 _FRESH_SECONDS = 0.5
 _FORGOTTEN = float("-inf")
@@ -101,7 +105,6 @@ class Federation:
         self._fresh_until = _FORGOTTEN
         self._asked: dict[str, tuple[datetime, float]] = {}
         self._started = clock.now()
-        self.may_go: Callable[[TaskRecord], Callable[[KnownInstance], bool]] = lambda _: lambda _: True
 
     def view(self) -> FederationView:
         """Return a snapshot, half a second old at most in a federation of usual size; waits for no instance.
@@ -242,18 +245,22 @@ class Federation:
         """Write the registries' answers to the store where they have changed."""
         self._registries.keep()
 
-    def tidy(self) -> None:
-        """Remove callers' tokens that are not needed any more, and see to those that will be."""
-        self.tokens.tidy(self._tasks, self._foresee)
+    def tidy(self, may_go: MayGo) -> None:
+        """Remove callers' tokens that are not needed any more, and see to those that will be.
+
+        Args:
+            may_go: tells where tasks that wait may go; only there are tokens asked for.
+        """
+        self.tokens.tidy(self._tasks, partial(self._foresee, may_go))
         self.exchanges.sustain(self._tasks)
 
-    def _foresee(self, record: TaskRecord) -> None:
+    def _foresee(self, may_go: MayGo, record: TaskRecord) -> None:
         """Get the tokens that a waiting task may need, from the token servers of where it may go and from no other."""
         members = (each for each in self.view().instances if each.is_member)
         grants = [(each, grant.id) for each in members if (grant := self.clients.exchange(each)) is not None]
         if grants:
-            may_go = self.may_go(record)
-            self.exchanges.foresee(record.id, {grant for each, grant in grants if may_go(each)})
+            may = may_go(record)
+            self.exchanges.foresee(record.id, {grant for each, grant in grants if may(each)})
 
     def refresh(self) -> None:
         """Ask all registries now and have every instance probed again."""

@@ -35,8 +35,10 @@ class Lanes:
         """Return the first of the lane whose turn it is, which comes behind the others then.
 
         Raises:
-            StopIteration: nothing waits.
+            IndexError: nothing waits.
         """
+        if not self._lanes:
+            raise IndexError("nothing waits")
         job = next(iter(self._lanes))
         lane = self._lanes.pop(job)
         call = lane.popleft()

@@ -17,6 +17,7 @@ from protes.clock import ManualClock
 from protes.config.loading import load
 from protes.store.factory import Stores, create_stores
 from protes.store.records import TaskQuery, TaskRecord
+from tests.support.raw_requests import Place, both
 from tests.support.running import logging_kept
 from tests.support.servers import serve_wsgi
 
@@ -127,6 +128,19 @@ def configured(_configured: Api) -> Iterator[Api]:
     """A gateway with an operator, a web origin, a name, small bodies, TES 1.1 states and hidden instances."""
     yield _configured
     _configured.clear()
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
+    """A gateway and a node as they are really served, to send raw requests to."""
+    with both(tmp_path_factory.mktemp("origins")) as made:
+        yield made
+
+
+@pytest.fixture(params=["gateway", "node"])
+def place(places: dict[str, Place], request: pytest.FixtureRequest) -> Place:
+    """One of them after the other."""
+    return places[request.param]
 
 
 def problem_of(answer: requests.Response, status: int) -> dict[str, Any]:

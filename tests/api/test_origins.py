@@ -8,25 +8,13 @@ are refused on the gateway and on the node, whatever else is in them; what pages
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from http.client import HTTPResponse
 
 import pytest
 
-from tests.support.raw_requests import TASK, TES, Place, both, count, no_cors
+from tests.support.raw_requests import TASK, TES, Place, count, no_cors
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module", name="places")
-def _places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
-    with both(tmp_path_factory.mktemp("origins")) as places:
-        yield places
-
-
-@pytest.fixture(name="place", params=["gateway", "node"])
-def _place(places: dict[str, Place], request: pytest.FixtureRequest) -> Place:
-    return places[request.param]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "LocalHost:{port}", "localhost", "[::1]:{port}", "127.0.0.1:1"])

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.raw_requests import LISTED, NAME, TASK, TES, Place, both, count, no_cors
+from tests.support.raw_requests import LISTED, NAME, TASK, TES, Place, count, no_cors
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module", name="places")
-def _places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
-    with both(tmp_path_factory.mktemp("origins")) as places:
-        yield places
-
-
-@pytest.fixture(name="place", params=["gateway", "node"])
-def _place(places: dict[str, Place], request: pytest.FixtureRequest) -> Place:
-    return places[request.param]
 
 
 @pytest.fixture(name="served")

@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,12 +110,8 @@ class Database:
             StoreUnavailable: the file is locked or out of reach.
             StoreError: the database is closed, or damaged.
         """
-        connection = self._borrow()
-        try:
-            with translated():
-                return connection.execute(sql, values).fetchall()
-        finally:
-            self._give_back(connection)
+        with self._reader() as connection:
+            return connection.execute(sql, values).fetchall()
 
     def read_within(self, steps: int, sql: str, values: Sequence[object] = ()) -> list[Any] | None:
         """Return all rows of one statement as `read` does, or None where it takes much more than so many steps.
@@ -128,22 +125,18 @@ class Database:
             StoreUnavailable: the file is locked or out of reach.
             StoreError: the database is closed, or damaged.
         """
-        connection = self._borrow()
-        try:
-            with translated():
-                # Steps are counted from when the statement was prepared: the first part may be over at once.
-                parts = chain(repeat(0, _PARTS), repeat(1))
-                connection.set_progress_handler(parts.__next__, max(1, steps // _PARTS))
-                try:
-                    return connection.execute(sql, values).fetchall()
-                except sqlite3.OperationalError as error:
-                    if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
-                        raise
-                    return None
-                finally:
-                    connection.set_progress_handler(None, 0)
-        finally:
-            self._give_back(connection)
+        with self._reader() as connection:
+            # Steps are counted from when the statement was prepared: the first part may be over at once.
+            parts = chain(repeat(0, _PARTS), repeat(1))
+            connection.set_progress_handler(parts.__next__, max(1, steps // _PARTS))
+            try:
+                return connection.execute(sql, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                return None
+            finally:
+                connection.set_progress_handler(None, 0)
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `work` in a transaction and return its result when it is on disk; nothing of it stays if it raises.
@@ -173,6 +166,16 @@ class Database:
         if self._opened_by != os.getpid():
             raise StoreError("the store was opened before fork; open it in each process")
         return self._writer
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection that nobody else has meanwhile, and raise SQLite's errors as the store's."""
+        connection = self._borrow()
+        try:
+            with translated():
+                yield connection
+        finally:
+            self._give_back(connection)
 
     def _borrow(self) -> sqlite3.Connection:
         with self._lock:
