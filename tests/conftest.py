@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.inputs_tried import pytest_terminal_summary as pytest_termina
 from tests.support.inputs_tried import tried as tried
 from tests.support.read_once import documents_read_once
 from tests.support.services import missing
+from tests.support.waiting import wait_until
 
 # The machine may be busy: a slow example is no failure. The same examples each time: a failure repeats.
 settings.register_profile("protes", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +36,17 @@ def _documents() -> Iterator[None]:
     """Have the API's documents read once, and not by each of the many gateways that tests make."""
     with documents_read_once():
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_runs_on() -> Iterator[None]:
+    """No gateway outlives its module: others count threads, and the order of modules is another one each time."""
+    yield
+    wait_until(lambda: not _own_threads(), f"the end of threads of gateways: {_own_threads()}")
+
+
+def _own_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("protes-")]
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ FEW, SLOW = 4, 2
 """Inputs of each kind for an operation; those of the broker's long bodies take half a second each to draw."""
 
 
-@pytest.fixture(scope="session", name="gateways")
+@pytest.fixture(scope="module", name="gateways")
 def _gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Fuzzed]]:
     """Return what starts a gateway for a role, once each, whatever the order of tests."""
     with ExitStack() as stack:
