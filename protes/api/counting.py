@@ -5,19 +5,17 @@ are counted through the same index that lists them, up to a bound, and what was 
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from protes.store.audiences import page
-from protes.store.protocols import TaskStore
-from protes.store.records import TaskQuery
 from protes.tes.states import State
 
-MOST = 1000
+MOST = 100_000
 """Beyond it tasks of a state are "and more"."""
 
 HOLDS = timedelta(seconds=5)
+_OLDEST = timedelta(seconds=60)
 _KEPT = 256
 
 
@@ -34,39 +32,37 @@ class Counted:
     states: Mapping[State, int]
 
 
-def count(
-    tasks: TaskStore, query: TaskQuery, audiences: Collection[str] | None, states: tuple[State, ...]
-) -> dict[State, int]:
-    """Count the tasks of a query in each of these states, up to one more than `MOST`.
-
-    Args:
-        tasks: the store.
-        query: in which view of states.
-        audiences: of the tasks that are shown under these keys; None: of all.
-        states: the states.
-    """
-    return {state: len(page(tasks, _of(query, state), audiences)) for state in states}
-
-
-def _of(query: TaskQuery, state: State) -> TaskQuery:
-    return replace(query, state=state, limit=MOST + 1, heads=True)
-
-
 @dataclass(slots=True)
 class TaskCounts:
-    """Counts that were made lately, by whose they are; safe under threads, and one thread counts at a time."""
+    """Counts that were made lately, by whose they are; safe under threads, and one thread counts at a time.
+
+    Who comes while another thread counts is given what was counted before, if it is no older than a minute.
+    """
 
     _kept: dict[object, Counted] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, whose: object, now: datetime, make: Callable[[], Mapping[State, int]]) -> Counted:
         """Return the counts of somebody, made now where there are none that still hold."""
-        with self._lock:
-            found = self._kept.get(whose)
-            if found is not None and timedelta() <= now - found.at < HOLDS:
+        found = self._lately(whose, now, HOLDS)
+        if found is not None:
+            return found
+        before = self._lately(whose, now, _OLDEST)
+        if not self._lock.acquire(blocking=before is None):
+            assert before is not None  # noqa: S101 (else it would have waited)
+            return before
+        try:
+            found = self._lately(whose, now, HOLDS)
+            if found is not None:
                 return found
             made = Counted(now, make())
             if len(self._kept) >= _KEPT:
                 self._kept.clear()  # so many viewers at once are rare, and counting anew is all that it costs
             self._kept[whose] = made
             return made
+        finally:
+            self._lock.release()
+
+    def _lately(self, whose: object, now: datetime, holds: timedelta) -> Counted | None:
+        found = self._kept.get(whose)
+        return found if found is not None and timedelta() <= now - found.at < holds else None

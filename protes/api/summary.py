@@ -7,11 +7,10 @@ from flask import Response
 
 from protes import __version__
 from protes.api.answers import answer
-from protes.api.counting import MOST, Counted, count
+from protes.api.counting import MOST, Counted
 from protes.api.services import eyes, sees, services
 from protes.clock import rfc3339
 from protes.config.planning import StepSettings
-from protes.store.records import TaskQuery
 from protes.tes.states import State
 
 _STEADY = (State.QUEUED, State.INITIALIZING, State.RUNNING)
@@ -24,9 +23,12 @@ def GetSummary() -> Response:
     """Answer how many tasks the caller sees in each state, and by what offers are weighed."""
     parts, seen = services(), eyes()
     states = tuple(State) if seen.all_states else (*_STEADY, *_ENDS)
-    query, readable = TaskQuery(shown=not seen.all_states), sees().readable
-    now = parts.clock.now()
-    counted = parts.counts.of((readable, query.shown), now, lambda: count(parts.tasks, query, readable, states))
+    shown, readable = not seen.all_states, sees().readable
+    counted = parts.counts.of(
+        (readable, shown),
+        parts.clock.now(),
+        lambda: parts.tasks.count_states(states, readable, shown=shown, most=MOST + 1),
+    )
     ranking = _ranking(parts.settings.chain)
     return answer(
         {

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from protes.store.records import Attempt, Followed, InstanceLoad, Lease, TaskQuery, TaskRecord, Transition
+from protes.tes.states import State
 
 
 class StoreError(Exception):
@@ -174,6 +175,18 @@ class TaskStore(Protocol):
 
     def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """Return how many tasks there are; with `most` no more are counted, and no more work is done, than that."""
+
+    def count_states(
+        self, states: Collection[State], audiences: Collection[str] | None, *, shown: bool, most: int
+    ) -> Mapping[State, int]:
+        """Return how many tasks are in each of these states, from indexes alone.
+
+        Args:
+            states: the states.
+            audiences: only tasks that are shown under one of these keys are counted; None: all.
+            shown: of the states that TES 1.0 clients see.
+            most: of a state no more are counted.
+        """
 
     def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
         """Return ids of an owner's tasks, ascending, after id `after` (see `ids.first_id`), by one indexed query."""

@@ -25,6 +25,38 @@ def test_what_has_ended_is_not_unfinished(tasks: TaskStore) -> None:
     assert (tasks.count(owner="ada", most=9), tasks.count(owner="ada", unfinished=True, most=9)) == (1, 0)
 
 
+def test_tasks_are_counted_by_state(tasks: TaskStore) -> None:
+    states = (State.QUEUED, State.RUNNING, State.PAUSED)
+    for audience, state in (
+        ("", State.RUNNING),
+        ("", State.QUEUED),
+        ("user:ada", State.RUNNING),
+        ("user:ada", State.RUNNING),
+        ("user:ada", State.PAUSED),
+        ("group:x", State.RUNNING),
+        ("group:x", State.COMPLETE),
+    ):
+        tasks.create(a_task(audience=audience, state=state, last_steady=State.QUEUED))
+
+    def counted(audiences: tuple[str, ...] | None, *, shown: bool, most: int = 9) -> list[int]:
+        found = tasks.count_states(states, audiences, shown=shown, most=most)
+        assert set(found) == set(states)
+        return [found[state] for state in states]
+
+    assert counted(None, shown=False) == [1, 4, 1]
+    assert counted(None, shown=True) == [2, 4, 0]
+    assert counted(("user:ada",), shown=False) == [0, 2, 1]
+    assert counted(("user:ada", ""), shown=False) == [1, 3, 1]
+    assert counted(("user:ada", "group:x"), shown=True) == [1, 3, 0]
+    assert counted((), shown=True) == [0, 0, 0]
+    assert counted(("user:eve",), shown=False) == [0, 0, 0]
+    assert [counted(None, shown=False, most=most)[1] for most in (0, 1, 3, 4, 5)] == [0, 1, 3, 4, 4]
+    assert counted(("user:ada", "", "group:x"), shown=True, most=2) == [2, 2, 0]
+    many = tuple(f"group:{number}" for number in range(300))
+    assert counted((*many, "group:x"), shown=True) == [0, 1, 0]
+    assert tasks.count_states((), None, shown=True, most=9) == {}
+
+
 def test_an_owners_tasks_since_a_moment(tasks: TaskStore) -> None:
     ids = [tasks.create(a_task(TaskIds().new(at(second)), owner="ada")).id for second in (0, 10, 20)]
     tasks.create(a_task(TaskIds().new(at(15)), owner="bob"))

@@ -72,6 +72,9 @@ def use_tasks(tasks: MongoTaskStore) -> None:
     for owner in (None, ""):
         for unfinished in (False, True):
             tasks.count(owner=owner, unfinished=unfinished)
+    for some in (None, (), ("",), ("", "x")):
+        for shown in (False, True):
+            tasks.count_states((State.QUEUED, State.RUNNING), some, shown=shown, most=10)
     tasks.announced({each.id: each.news or 1 for each in tasks.unannounced(10)})
     tasks.delete(record.id)
     tasks.delete_many([record.id, tasks.create(a_task()).id])

@@ -67,6 +67,9 @@ def use_tasks(tasks: SQLiteTaskStore) -> None:
         for unfinished in (False, True):
             tasks.count(owner=owner, unfinished=unfinished)
             tasks.count(owner=owner, unfinished=unfinished, most=10)
+    for some in (None, (), ("",), ("", "x")):
+        for shown in (False, True):
+            tasks.count_states((State.QUEUED, State.RUNNING), some, shown=shown, most=10)
     tasks.created_since("", "x", 10)
     tasks.live_owners([URL])
     tasks.announced({each.id: each.news or 1 for each in tasks.unannounced(10)})

@@ -6,9 +6,10 @@ from typing import Any
 
 from pymongo import ASCENDING
 
-from protes.store.mongo import reading
+from protes.store.mongo import listing, reading
 from protes.store.mongo.database import MongoDatabase
 from protes.store.mongo.errors import translated
+from protes.tes.states import State
 
 
 def count(database: MongoDatabase, owner: str | None, unfinished: bool, most: int | None) -> int:
@@ -20,6 +21,24 @@ def count(database: MongoDatabase, owner: str | None, unfinished: bool, most: in
     bound: dict[str, Any] = {} if most is None else {"limit": most}
     with translated():
         return database.tasks.count_documents({field: said}, hint=index, **bound)
+
+
+def count_state(
+    database: MongoDatabase, state: State, audiences: Collection[str] | None, shown: bool, most: int
+) -> int:
+    """Return how many tasks are in a state, `most` at most; see `TaskStore.count_states`."""
+    wanted: dict[str, Any] = {"shown" if shown else "state": state.value}
+    index = "tasks_by_audience_shown" if shown else "tasks_by_audience_state"
+    parts: Sequence[Mapping[str, Any]] = [listing.shown(audiences or ())]
+    if audiences is None:
+        # By state there is an index with audiences in front only: MongoDB goes in it from one audience to the next.
+        index, parts = ("tasks_of_all", [{}]) if shown else (index, [{"audience": None}, {"audience": {"$gte": ""}}])
+    found = 0
+    with translated():
+        for part in parts:
+            if found < most:
+                found += database.tasks.count_documents({**wanted, **part}, hint=index, limit=most - found)
+    return found
 
 
 def at_most(database: MongoDatabase, wanted: Mapping[str, Any], index: str, most: int) -> bool:

@@ -27,6 +27,7 @@ from protes.store.mongo.texts import TextWriter, parts_prefix, task_of
 from protes.store.prefixes import after_prefix
 from protes.store.protocols import StoreError, StoreUnavailable, TooLarge
 from protes.store.records import FURTHEST_AHEAD, Followed, InstanceLoad, Phase, TaskQuery, TaskRecord
+from protes.tes.states import State
 
 _DUE_TRIES = 8
 
@@ -259,6 +260,12 @@ class MongoTaskStore(ApplyingTaskStore):
     def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """See `TaskStore.count`."""
         return counting.count(self._database, owner, unfinished, most)
+
+    def count_states(
+        self, states: Collection[State], audiences: Collection[str] | None, *, shown: bool, most: int
+    ) -> Mapping[State, int]:
+        """See `TaskStore.count_states`."""
+        return {state: counting.count_state(self._database, state, audiences, shown, most) for state in states}
 
     def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
         """See `TaskStore.created_since`."""

@@ -16,12 +16,12 @@ _ABOVE_ALL_IDS = "~"
 
 _EXISTS = "EXISTS (SELECT 1 FROM tags WHERE tags.audience = tasks.audience AND task_id = tasks.id AND {})"
 
-_EVERY_AUDIENCE = (
+EVERY_AUDIENCE = (
     "WITH RECURSIVE every(audience) AS (SELECT min(audience) FROM tasks UNION ALL "
     "SELECT (SELECT min(audience) FROM tasks WHERE audience > every.audience) FROM every "
     "WHERE every.audience IS NOT NULL) "
 )
-"""One look into an index for each of them, however many tasks there are."""
+"""The keys under which tasks are shown: one look into an index for each, however many tasks there are."""
 
 Statement = tuple[str, tuple[object, ...]]
 
@@ -57,7 +57,7 @@ def ids_by_name_sql(query: TaskQuery, audience: str | None) -> Statement:
     values: list[object] = [query.before or _ABOVE_ALL_IDS]
     every, source = "", "tasks INDEXED BY tasks_by_name"
     if audience is None:
-        every, source = _EVERY_AUDIENCE, f"every CROSS JOIN {source} ON tasks.audience = every.audience"
+        every, source = EVERY_AUDIENCE, f"every CROSS JOIN {source} ON tasks.audience = every.audience"
     else:
         wheres.append("tasks.audience = ?")
         values.append(audience)

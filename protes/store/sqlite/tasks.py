@@ -9,10 +9,11 @@ from protes.clock import parse_rfc3339, rfc3339
 from protes.store.applying import Applied, ApplyingTaskStore, Change
 from protes.store.records import FURTHEST_AHEAD, Followed, InstanceLoad, Phase, TaskQuery, TaskRecord
 from protes.store.sqlite import codec, news, rows
-from protes.store.sqlite.counting import CREATED_SINCE, LIVE_OWNERS, count_sql
+from protes.store.sqlite.counting import CREATED_SINCE, LIVE_OWNERS, count_sql, count_states_sql
 from protes.store.sqlite.database import Database
 from protes.store.sqlite.listing import page_sql, shown_sql
 from protes.store.sqlite.naming import page_by_name
+from protes.tes.states import State
 
 
 class SQLiteTaskStore(ApplyingTaskStore):
@@ -135,6 +136,15 @@ class SQLiteTaskStore(ApplyingTaskStore):
     def count(self, *, owner: str | None = None, unfinished: bool = False, most: int | None = None) -> int:
         """See `TaskStore.count`."""
         return int(self._database.read(*count_sql(owner, unfinished, most))[0][0])
+
+    def count_states(
+        self, states: Collection[State], audiences: Collection[str] | None, *, shown: bool, most: int
+    ) -> Mapping[State, int]:
+        """See `TaskStore.count_states`."""
+        return {
+            State(state): found
+            for state, found in self._database.read(*count_states_sql(states, audiences, shown, most))
+        }
 
     def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
         """See `TaskStore.created_since`."""

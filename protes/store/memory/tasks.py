@@ -1,12 +1,7 @@
-"""Stores in memory: for trying out and for tests, lost at exit, seen by one process.
-
-They obey the same contract suite as the others, so that a test may use them in the place of a real one. Values are
-copied on their way in and out, as a disk would do.
-"""
+"""`TaskStore` in memory."""
 
 import copy
 import heapq
-import json
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
@@ -14,12 +9,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from protes.clock import lies_ahead
 from protes.store import changes
 from protes.store.applying import Applied, ApplyingTaskStore, Change
-from protes.store.protocols import Stored
 from protes.store.records import (
     FURTHEST_AHEAD,
     NOT_STARTED,
@@ -32,7 +25,8 @@ from protes.store.records import (
     tag_entry,
     tag_entry_key,
 )
-from protes.tes.states import shown
+from protes.tes.states import State
+from protes.tes.states import shown as shown_as
 
 
 class MemoryTaskStore(ApplyingTaskStore):
@@ -200,6 +194,18 @@ class MemoryTaskStore(ApplyingTaskStore):
             )
             return sum(1 for _ in islice(counted, most))
 
+    def count_states(
+        self, states: Collection[State], audiences: Collection[str] | None, *, shown: bool, most: int
+    ) -> Mapping[State, int]:
+        """See `TaskStore.count_states`."""
+        with self._lock:
+            found = Counter(
+                shown_as(record.state, record.last_steady) if shown else record.state
+                for record in self._tasks.values()
+                if audiences is None or record.audience in audiences
+            )
+        return {state: min(found[state], most) for state in states}
+
     def created_since(self, owner: str, after: str, limit: int) -> Sequence[str]:
         """See `TaskStore.created_since`."""
         with self._lock:
@@ -245,7 +251,7 @@ def _matches(record: TaskRecord, query: TaskQuery) -> bool:
     if query.owner is not None and record.owner != query.owner:
         return False
     if query.state is not None:
-        state = shown(record.state, record.last_steady) if query.shown else record.state
+        state = shown_as(record.state, record.last_steady) if query.shown else record.state
         if state is not query.state:
             return False
     if not record.name.startswith(query.name_prefix):
@@ -257,85 +263,3 @@ def _has_tag(record: TaskRecord, key: str, value: str | None) -> bool:
     if value is not None:
         return tag_entry(key, value) in record.tags
     return any(entry.startswith(tag_entry_key(key) + "=") for entry in record.tags)
-
-
-class MemoryRecords:
-    """`Records` under one lock."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._lock = threading.Lock()
-        self._kinds: dict[str, dict[str, tuple[str, int, datetime | None]]] = {}
-
-    def get(self, kind: str, key: str, now: datetime) -> Stored | None:
-        """See `Records.get`."""
-        with self._lock:
-            return self._valid(kind, key, now)
-
-    def put(
-        self,
-        kind: str,
-        key: str,
-        value: Mapping[str, Any],
-        now: datetime,
-        *,
-        expected_version: int | None = None,
-        expires_at: datetime | None = None,
-    ) -> int:
-        """See `Records.put`."""
-        text = json.dumps(dict(value), allow_nan=False)
-        with self._lock:
-            stored = self._valid(kind, key, now)
-            version = changes.put_version(stored.version if stored else 0, expected_version)
-            self._kinds.setdefault(kind, {})[key] = (text, version, expires_at)
-        return version
-
-    def put_many(
-        self,
-        kind: str,
-        values: Mapping[str, Mapping[str, Any]],
-        now: datetime,
-        *,
-        expires_at: datetime | None = None,
-    ) -> None:
-        """See `Records.put_many`."""
-        for key, value in values.items():
-            self.put(kind, key, value, now, expires_at=expires_at)
-
-    def delete(self, kind: str, key: str) -> bool:
-        """See `Records.delete`."""
-        with self._lock:
-            return self._kinds.get(kind, {}).pop(key, None) is not None
-
-    def delete_many(self, kind: str, keys: Sequence[str]) -> int:
-        """See `Records.delete_many`."""
-        return sum(self.delete(kind, key) for key in keys)
-
-    def scan(self, kind: str, prefix: str, now: datetime, *, after: str = "", limit: int = 256) -> Sequence[Stored]:
-        """See `Records.scan`."""
-        with self._lock:
-            keys = sorted(key for key in self._kinds.get(kind, {}) if key.startswith(prefix) and key > after)
-            valid = (stored for key in keys if (stored := self._valid(kind, key, now)) is not None)
-            return list(islice(valid, limit))
-
-    def expire(self, now: datetime, limit: int = 1000) -> int:
-        """See `Records.expire`."""
-        with self._lock:
-            expired = sorted(
-                (expires_at, kind, key)
-                for kind, values in self._kinds.items()
-                for key, (_, _, expires_at) in values.items()
-                if expires_at is not None and expires_at <= now
-            )[:limit]
-            for _, kind, key in expired:
-                del self._kinds[kind][key]
-        return len(expired)
-
-    def _valid(self, kind: str, key: str, now: datetime) -> Stored | None:
-        found = self._kinds.get(kind, {}).get(key)
-        if found is None:
-            return None
-        text, version, expires_at = found
-        if expires_at is not None and expires_at <= now:
-            return None
-        return Stored(key, json.loads(text), version, expires_at)
