@@ -23,6 +23,7 @@ class Bounds:
         held_bytes: a body that is no larger is awaited without a thread.
         body_bytes_per_second: slower than this a body may not come, on average,
         grace_seconds: after this time.
+        large_wait_seconds: one that is larger waits for a thread no longer than this.
         stall_seconds: an answer of which it takes nothing for so long is given up.
     """
 
@@ -31,6 +32,7 @@ class Bounds:
     held_bytes: int = 64 * 1024
     body_bytes_per_second: float = 32 * 1024.0
     grace_seconds: float = 10.0
+    large_wait_seconds: float = 30.0
     stall_seconds: float = 30.0
 
 

@@ -1,6 +1,7 @@
 """gunicorn's threaded worker, but for slow clients: they wait in its loop and not in its threads."""
 
 import errno
+import json
 import selectors
 import socket
 import struct
@@ -16,9 +17,22 @@ from protes.http_arrival import Arrival, Bounds, Verdict
 from protes.http_turns import Turns, is_read
 
 _CHUNK = 64 * 1024
+_MOST_CHUNKS_LOST = 16
 _CROWDED = 0.9
 _ANSWER = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TIMED_OUT = _ANSWER % b"408 Request Timeout"
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
+    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
+)
+_TOO_MANY_LARGE = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "too many large bodies are being read; the request was not read: repeat it later",
+    }
+).encode()
 _HEAD_TOO_LARGE = _ANSWER % b"431 Request Header Fields Too Large"
 
 _clock = SystemClock()
@@ -83,7 +97,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._arrived: dict[TConn, Arrival] = {}
         self._large_at_once = max(1, self.cfg.threads // 2)
         self._large: set[TConn] = set()
-        self._large_waiting: deque[TConn] = deque()
+        self._large_waiting: deque[tuple[TConn, float]] = deque()
         self._reads: Turns[TConn] = Turns()
 
     def enqueue_req(self, conn: TConn) -> None:
@@ -127,7 +141,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.unregister(conn.sock)
         self._arrived[conn] = self._arriving.pop(conn)
         if arrival.verdict is Verdict.LARGE:
-            self._large_waiting.append(conn)
+            self._large_waiting.append((conn, _clock.monotonic() + self._bounds.large_wait_seconds))
             self._take_up_large()
         elif is_read(arrival.data):
             self._reads.line_up(conn)
@@ -137,7 +151,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _take_up_large(self) -> None:
         while self._large_waiting and len(self._large) < self._large_at_once:
-            conn = self._large_waiting.popleft()
+            conn, _ = self._large_waiting.popleft()
             self._large.add(conn)
             super().enqueue_req(conn)
 
@@ -176,6 +190,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         now = _clock.monotonic()
         for conn in [each for each, arrival in self._arriving.items() if arrival.deadline <= now]:
             self._drop(conn, _TIMED_OUT if self._arriving[conn].data else b"")
+        while self._large_waiting and self._large_waiting[0][1] <= now:
+            conn, _ = self._large_waiting.popleft()
+            del self._arrived[conn]
+            self._turn_away(conn)
+
+    def _turn_away(self, conn: TConn) -> None:
+        """Answer that there are too many, and let go; what has come meanwhile is taken, or it would undo the answer."""
+        with suppress(OSError):
+            conn.sock.send(_BUSY % (len(_TOO_MANY_LARGE), _TOO_MANY_LARGE))
+            conn.sock.shutdown(socket.SHUT_WR)
+            for _ in range(_MOST_CHUNKS_LOST):
+                conn.sock.recv(_CHUNK)
+        self.nr_conns -= 1
+        conn.close()
 
     def _make_room(self) -> None:
         """Where nearly no connection is left for others, let go of the one that has been arriving for longest."""

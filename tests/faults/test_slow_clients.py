@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -24,7 +25,10 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(str(len(body)))))])
     return [str(len(body)).encode()]
 
-bounds = Bounds(head_seconds=4, held_bytes=1000, body_bytes_per_second=100_000, grace_seconds=4, stall_seconds=2)
+bounds = Bounds(
+    head_seconds=4, held_bytes=1000, body_bytes_per_second=100_000, grace_seconds=4, large_wait_seconds=2,
+    stall_seconds=2,
+)
 serve(
     lambda: (app, lambda: None), host="127.0.0.1", port=0, threads=4, bounds=bounds,
     on_ready=lambda url: print(url, flush=True),
@@ -126,6 +130,21 @@ def test_a_body_that_drips_is_cut_off(served: Served) -> None:
             return is_closed(sock)
 
         wait_until(dripped, "the body is cut off", PATIENCE_SECONDS)
+
+
+def test_a_large_body_that_waits_for_its_turn_for_too_long_is_turned_away(served: Served) -> None:
+    large = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(served.connect()).sendall(large)
+        served.get()  # both are being read
+        late = stack.enter_context(served.connect())
+        late.sendall(large + b"x" * 10_000)
+        head, _, body = answer_of(late).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 5" in head
+        assert json.loads(body)["status"] == 503
+        served.get()
 
 
 def test_requests_in_pieces_and_one_after_the_other_are_answered(served: Served) -> None:
