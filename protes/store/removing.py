@@ -69,7 +69,7 @@ class Removal:
         """
         if not task_ids:
             return frozenset()
-        found = self._removed_among(min(task_ids), max(task_ids)) & set(task_ids)
+        found = self._removed_of(frozenset(task_ids))
         for task_id in found:
             # Cancelled first: then nobody begins, and what somebody has begun is seen to.
             cancelled = self._tasks.request_cancel(task_id, self._clock.now())
@@ -82,8 +82,14 @@ class Removal:
         for kind in self.kinds:
             self._records.delete(kind, task_id)
 
+    def _removed_of(self, task_ids: Collection[str]) -> set[str]:
+        """Return those of these ids that are of removed tasks, by as few reads as it takes."""
+        if len(task_ids) == 1:
+            return {each for each in task_ids if self.was_removed(each)}
+        return self._removed_among(min(task_ids), max(task_ids)) & set(task_ids)
+
     def _removed_among(self, first: str, last: str) -> set[str]:
-        """Return the ids of removed tasks from `first` to `last`, by as few reads as they take."""
+        """Return the ids of removed tasks from `first` to `last`; ids that are made at a time stand together."""
         found: set[str] = set()
         after = first[:-1]
         while page := self._records.scan(DELETED_KIND, "", self._clock.now(), after=after, limit=_PAGE):

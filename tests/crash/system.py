@@ -28,7 +28,7 @@ _PORT_SECONDS = 60.0
 _PAUSE_SECONDS = 0.25
 _FERRETDB_LEASE_SECONDS = 15.0
 _FERRETDB_PATIENCE_SECONDS = 300.0
-_FERRETDB_LOOK_SECONDS_PER_TASK = 0.002
+_FERRETDB_LOOK_SECONDS_PER_TASK = 0.006
 """A look reads all tasks there, several times: a shorter pause would leave nothing to those who work."""
 
 
@@ -77,7 +77,7 @@ class Pace:
             tasks=self.ferretdb_tasks,
             load_seconds=self.ferretdb_load_seconds,
             lease_seconds=max(_FERRETDB_LEASE_SECONDS, self.lease_seconds),
-            patience_seconds=max(_FERRETDB_PATIENCE_SECONDS, self.ferretdb_load_seconds),
+            patience_seconds=max(_FERRETDB_PATIENCE_SECONDS, 2 * self.ferretdb_load_seconds),
             threads=2,
             look_seconds=max(self.look_seconds, self.ferretdb_tasks * _FERRETDB_LOOK_SECONDS_PER_TASK),
         )
@@ -101,7 +101,7 @@ LONG = Pace(
     patience_seconds=300,
     times=4,
     ferretdb_tasks=2000,
-    ferretdb_load_seconds=1800,
+    ferretdb_load_seconds=800,
 )
 
 
