@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from tests.bench import federation, ranking, reading, relay
+from tests.bench import auth, events, federation, observing, ranking, reading, relay
 from tests.bench.load import Load, post_tasks
 from tests.support.processes import TOKEN, gateway, in_front_of, memory_megabytes, node
 
@@ -99,11 +99,6 @@ def relay_lags(url: str) -> list[float]:
 
 if __name__ == "__main__":
     main()
-    print()
-    ranking.main()
-    print()
-    federation.main()
-    print()
-    relay.main()
-    print()
-    reading.main()
+    for part in (ranking, federation, relay, reading, auth, observing, events):
+        print(flush=True)
+        part.main()
