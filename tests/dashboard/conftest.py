@@ -67,7 +67,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def _site() -> Iterator[Site]:
     with serving() as site:
         yield site
