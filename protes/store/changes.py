@@ -63,9 +63,12 @@ def _in_state(record: TaskRecord, state: State, now: datetime) -> TaskRecord:
 
 
 def _settled_due(record: TaskRecord) -> TaskRecord:
-    """Nothing is left to do for a finished task without a live attempt."""
+    """Nothing is left to do for a finished task without a live attempt, but for taking away the lease of the dead.
+
+    A holder who lives gives it back, and that is the end of it.
+    """
     if record.state.finished and record.live_attempt is None:
-        return replace(record, due_at=None, enqueued_until=None)
+        return replace(record, due_at=None if record.lease is None else record.lease.until, enqueued_until=None)
     return record
 
 
@@ -92,7 +95,7 @@ def claim(record: TaskRecord, lease: Lease, now: datetime) -> TaskRecord | None:
         return None
     due_at = record.due_at if record.due_at is None else min(record.due_at, lease.until)
     known = record.cancel_requested_at is not None
-    return next_version(record, lease=replace(lease, cancel_known=known), due_at=due_at)
+    return _settled_due(next_version(record, lease=replace(lease, cancel_known=known), due_at=due_at))
 
 
 def extend(record: TaskRecord, token: str, until: datetime) -> TaskRecord:
@@ -254,9 +257,6 @@ def observe(record: TaskRecord, seen: Transition, now: datetime) -> TaskRecord |
         due_at=now if seen.due and record.due_at is None else record.due_at,
     )
     changed = _settled_due(_in_state(changed, state, now))
-    if record.lease is not None and changed.state.finished and changed.live_attempt is None:
-        # A holder who lives gives it back, and that is the end of it; the lease of one who has died is taken away.
-        changed = replace(changed, due_at=record.lease.until)
     return next_version(changed) if changed != record else None
 
 

@@ -182,7 +182,7 @@ def test_only_the_last_attempts_are_kept(tasks: TaskStore) -> None:
 def test_fail_ends_the_task(tasks: TaskStore) -> None:
     record = claimed(tasks)
     failed = tasks.fail(record.id, "token", ["nobody took it"], at(5))
-    assert (failed.state, failed.finished_at, failed.due_at) == (State.SYSTEM_ERROR, at(5), None)
+    assert (failed.state, failed.finished_at, failed.due_at) == (State.SYSTEM_ERROR, at(5), at(60))
     assert failed.system_logs == ("nobody took it",)
     assert stored(tasks, record.id) == failed
 
@@ -191,7 +191,7 @@ def test_cancelling_what_was_never_sent_ends_it(tasks: TaskStore) -> None:
     record = claimed(tasks)
     cancelled = tasks.request_cancel(record.id, at(5))
     assert cancelled is not None
-    assert (cancelled.state, cancelled.finished_at, cancelled.due_at) == (State.CANCELED, at(5), None)
+    assert (cancelled.state, cancelled.finished_at, cancelled.due_at) == (State.CANCELED, at(5), at(60))
     with pytest.raises(CancelRequested):
         tasks.save_attempt(record.id, "token", an_attempt(), at(6))
     assert tasks.request_cancel(record.id, at(7)) == cancelled
@@ -213,7 +213,29 @@ def test_a_cancelled_task_whose_attempt_was_rejected_is_canceled(tasks: TaskStor
     tasks.save_attempt(record.id, "token", an_attempt(), at(1))
     tasks.request_cancel(record.id, at(2))
     after = tasks.save_attempt(record.id, "token", an_attempt(phase=Phase.REJECTED), at(3))
-    assert (after.state, after.due_at) == (State.CANCELED, None)
+    assert (after.state, after.due_at) == (State.CANCELED, at(60))
+    tasks.release(record.id, "token", None)
+    assert stored(tasks, record.id).due_at is None
+
+
+@pytest.mark.parametrize("cancelled_first", [False, True])
+def test_the_lease_of_one_who_died_is_taken_away_from_a_task_that_has_ended(
+    tasks: TaskStore, cancelled_first: bool
+) -> None:
+    record = tasks.create(a_task())
+    steps = [
+        lambda: tasks.claim(record.id, a_lease("token", 60), at(1)),
+        lambda: tasks.request_cancel(record.id, at(1)),
+    ]
+    for step in reversed(steps) if cancelled_first else steps:
+        assert step() is not None
+    assert stored(tasks, record.id).state is State.CANCELED
+    assert list(tasks.due(at(59), 9, at(80))) == []
+    assert list(tasks.due(at(60), 9, at(80))) == [record.id]
+    assert tasks.claim(record.id, a_lease("other", 120), at(61)) is not None
+    tasks.release(record.id, "other", None)
+    ended = stored(tasks, record.id)
+    assert (ended.lease, ended.due_at, ended.enqueued_until) == (None, None, None)
 
 
 def test_an_unconfirmed_cancellation_is_shown_and_pushed_on(tasks: TaskStore) -> None:
