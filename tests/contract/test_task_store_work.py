@@ -223,12 +223,11 @@ def test_the_lease_of_one_who_died_is_taken_away_from_a_task_that_has_ended(
     tasks: TaskStore, cancelled_first: bool
 ) -> None:
     record = tasks.create(a_task())
-    steps = [
-        lambda: tasks.claim(record.id, a_lease("token", 60), at(1)),
-        lambda: tasks.request_cancel(record.id, at(1)),
-    ]
-    for step in reversed(steps) if cancelled_first else steps:
-        assert step() is not None
+    if cancelled_first:
+        tasks.request_cancel(record.id, at(1))
+    assert tasks.claim(record.id, a_lease("token", 60), at(1)) is not None
+    if not cancelled_first:
+        tasks.request_cancel(record.id, at(1))
     assert stored(tasks, record.id).state is State.CANCELED
     assert list(tasks.due(at(59), 9, at(80))) == []
     assert list(tasks.due(at(60), 9, at(80))) == [record.id]
