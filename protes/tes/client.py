@@ -239,9 +239,9 @@ class InstanceClient:
         walk = Walk(self._fetch(dialect.search_view), dialect, max_pages=pages)
         try:
             candidates = [
-                (read_id(entry), carries)
+                (task_id, carries)
                 for entries in walk.pages(query[dialect.searchable], dialect.search_page_size)
-                for entry in entries
+                for task_id, entry in entries
                 if (carries := dialect.carries(entry, marker)) is not False
             ]
             if len(candidates) > _MOST_COPIES:

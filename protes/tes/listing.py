@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Self
 
 from protes.tes.dialects.base import Dialect, Listing
@@ -75,7 +76,7 @@ class ActiveList(Iterator[tuple[SeenTask, ...]]):
             token = start.token if number == start.state else None
             for entries in walk.pages([("state", state)] if state else [], self._listing.page_size, token):
                 self.place = self._after(walk, number, len(states))
-                yield tuple(map(read_seen, entries))
+                yield tuple(starmap(read_seen, entries))
         self.place = None
 
     def _after(self, walk: Walk, number: int, count: int) -> Place | None:

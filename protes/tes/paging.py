@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from protes.tes.dialects.base import Dialect
-from protes.tes.read import Page, read_id, read_page
+from protes.tes.read import Page, read_page
 
-Entry = Mapping[str, Any]
+Entry = tuple[str, Mapping[str, Any]]
+"""A task's id, and its entry in a list."""
+
 Query = Sequence[tuple[str, str]]
 
 
@@ -52,8 +54,8 @@ class Walk:
         for _ in range(self._max_pages):
             page = read_page(self._fetch([*query, *_paging(page_size, token)]))
             left_out += page.left_out
-            by_id = {read_id(entry): entry for entry in page.entries}
-            new = tuple(entry for task_id, entry in by_id.items() if task_id not in ids)
+            by_id = dict(page.entries)
+            new = tuple(entry for entry in by_id.items() if entry[0] not in ids)
             ids.update(by_id)
             token = self._dialect.next_token(page, page_size)
             ends = token is None or token in tokens or _turns_in_a_ring(page, new)

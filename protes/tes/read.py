@@ -52,12 +52,12 @@ class Page:
     """A page of a task list.
 
     Attributes:
-        entries: those with a usable id, as they came.
+        entries: those with a usable id: the id, and the entry as it came.
         token: as it came, "" for none.
         left_out: how many more entries it has.
     """
 
-    entries: tuple[Mapping[str, Any], ...]
+    entries: tuple[tuple[str, Mapping[str, Any]], ...]
     token: str
     left_out: int = 0
 
@@ -94,9 +94,9 @@ def read_task(
     return SeenTask(read_id(answer), state, log)
 
 
-def read_seen(entry: Mapping[str, Any]) -> SeenTask:
-    """Read the id and the state of a task in a list, and nothing else of it."""
-    return SeenTask(read_id(entry), parse_state(field(entry, "state")))
+def read_seen(task_id: str, entry: Mapping[str, Any]) -> SeenTask:
+    """Read the state of a task in a list, and nothing else of it."""
+    return SeenTask(task_id, parse_state(field(entry, "state")))
 
 
 def read_id(answer: Mapping[str, Any]) -> str:
@@ -120,7 +120,7 @@ def read_page(answer: object) -> Page:
     tasks = field(answer, "tasks")
     if tasks is not None and not isinstance(tasks, list):
         raise BadAnswer("answered with tasks that are not a list")
-    entries = tuple(each for each in tasks or () if isinstance(each, Mapping) and read_id(each))
+    entries = tuple((task_id, each) for each in tasks or () if isinstance(each, Mapping) and (task_id := read_id(each)))
     return Page(entries, _text(field(answer, "next_page_token")), len(tasks or ()) - len(entries))
 
 

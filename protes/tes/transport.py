@@ -22,7 +22,7 @@ import requests
 from protes.clock import Clock, SystemClock
 from protes.outbound.addresses import AddressGuard, AllowAddress, NotAllowed, Resolver, resolve
 from protes.outbound.tls import Tls
-from protes.outbound.wire import CURRENT, Exchange
+from protes.outbound.wire import CURRENT, DeadlineAdapter, Exchange
 from protes.tes.answer import Answer
 from protes.tes.credentials import Credentials, NoCredentials, NoToken, OfCaller, TokenOver, TokenSealed
 from protes.tes.dialects.table import gateway_id
@@ -37,7 +37,7 @@ from protes.tes.errors import (
     TokenUnreadable,
     Unreachable,
 )
-from protes.tes.sessions import CHUNK_BYTES, error_body, new_session
+from protes.tes.sending import CHUNK_BYTES, error_body, prepared
 from protes.tes.timeouts import Timeouts
 from protes.tes.urls import canonical, same_server
 
@@ -51,7 +51,7 @@ _UNAUTHORIZED = 401
 
 
 class Transport:
-    """One instance's pooled session. Safe under threads; closes its connections at the end of a `with` block."""
+    """One instance's pooled connections. Safe under threads; closes its connections at the end of a `with` block."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class Transport:
         self._clock = clock or SystemClock()
         self._guard = AddressGuard(allow_address, resolver) if allow_address is not None else None
         self._until = until
-        self._session = new_session(pool_size, (tls or Tls()).context())
+        self._adapter = DeadlineAdapter(pool_size, (tls or Tls()).context())
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
 
     def at(self, base_url: str, timeouts: Timeouts | None = None) -> "Transport":
-        """Return a transport for another base path of the same server that shares the session.
+        """Return a transport for another base path of the same server that shares the connections.
 
         Raises:
             ValueError: `base_url` is on another server.
@@ -114,9 +114,9 @@ class Transport:
         return other
 
     def showing(self, credentials: Credentials) -> "Transport":
-        """Return a transport to the same place that shows other credentials and shares the session.
+        """Return a transport to the same place that shows other credentials and shares the connections.
 
-        A session keeps nothing of who spoke through it: no cookies, and no credentials of its own.
+        These keep nothing of who spoke through them: no cookies, and no credentials of their own.
         """
         other = copy.copy(self)
         other._credentials = credentials
@@ -141,7 +141,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._session.close()
+        self._adapter.close()
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         """GET a path below the base URL.
@@ -232,17 +232,9 @@ class Transport:
             raise TimedOut("no answer in time", instance=self.base_url, ambiguous=False)
         token = CURRENT.set(exchange)
         try:
-            response = self._session.request(
-                method,
-                url,
-                params=list(query),
-                data=data,
-                headers=_headers(authorization, headers),
-                timeout=(min(self.timeouts.connect_seconds, left), min(self.timeouts.read_seconds, left)),
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
+            request = prepared(method, url, query, _headers(authorization, headers), data)
+            timeout = (min(self.timeouts.connect_seconds, left), min(self.timeouts.read_seconds, left))
+            with self._adapter.send(request, stream=True, timeout=timeout) as response:
                 body = self._body(response, post)
         except NotAllowed as refusal:
             raise Unreachable(str(refusal), instance=self.base_url) from None

@@ -116,7 +116,7 @@ def test_tesp_declares() -> None:
     ("count", "token", "following"), [(2, "b", "b"), (1, "b", None), (0, "None", None), (2, "None", None)]
 )
 def test_tesp_never_ends_a_list_itself(count: int, token: str, following: str | None) -> None:
-    page = Page(tuple({"id": str(n)} for n in range(count)), token)
+    page = Page(tuple((str(n), {"id": str(n)}) for n in range(count)), token)
     assert TESP.next_token(page, 2) == following
 
 

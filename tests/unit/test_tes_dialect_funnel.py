@@ -89,9 +89,9 @@ def test_the_client_tells_of_a_task_that_is_somebody_elses() -> None:
 def test_a_lost_token_is_made_of_the_last_id_while_pages_are_full(
     ids: str, token: str, oldest: str | None, old: str | None, new: str | None
 ) -> None:
-    page = Page(tuple({"id": each} for each in ids), token)
+    page = Page(tuple((each, {"id": each}) for each in ids), token)
     assert [each.next_token(page, 2) for each in (OLDEST, OLD, NEW)] == [oldest, old, new]
-    assert OLD.next_token(Page(({"id": "a"},), ""), None) is None, "without a size no page is full"
+    assert OLD.next_token(Page((("a", {"id": "a"}),), ""), None) is None, "without a size no page is full"
 
 
 def test_0_11_lists_what_is_behind_a_lost_token() -> None:

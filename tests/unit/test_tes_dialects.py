@@ -179,7 +179,7 @@ def test_the_settings_take_only_names_that_there_are() -> None:
 @pytest.mark.parametrize("dialect", ALL, ids=lambda dialect: dialect.name)
 def test_tokens_that_mean_the_end(dialect: Dialect, token: str, following: str | None) -> None:
     page_size = 2 if following is None else 1
-    assert dialect.next_token(Page(({"id": "a"},), token), page_size) == following
+    assert dialect.next_token(Page((("a", {"id": "a"}),), token), page_size) == following
 
 
 @pytest.mark.parametrize(

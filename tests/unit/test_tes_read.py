@@ -297,7 +297,7 @@ def test_what_is_no_object_is_a_bad_answer(answer: object) -> None:
 
 def test_pages() -> None:
     page = read_page({"tasks": [{"id": "a"}, None, {"state": "RUNNING"}, 5, {"id": 7}], "next_page_token": "t"})
-    assert [entry["id"] for entry in page.entries] == ["a", 7]
+    assert page.entries == (("a", {"id": "a"}), ("7", {"id": 7}))
     assert page.token == "t"
     assert read_page({"tasks": None, "nextPageToken": None}) == read_page({})
     assert read_page({"nextPageToken": 5}).token == "5"

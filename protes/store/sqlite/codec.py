@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, get_type_hints
 
@@ -127,7 +127,11 @@ def followed_from_row(row: Row) -> Followed:
 
 def head_from_row(row: Row) -> TaskRecord:
     """Make a head of the values of CONSTANT_COLUMNS and CHANGING_COLUMNS."""
-    task_id, owner, audience, created_at, name, tags, preference, via, *changing = row
+    return _record(row, "", (), ())
+
+
+def _record(head: Row, document: str, system_logs: tuple[str, ...], attempts: tuple[Attempt, ...]) -> TaskRecord:
+    task_id, owner, audience, created_at, name, tags, preference, via, *changing = head
     state, last_steady, version, cancelled_at, due_at, enqueued_until, *rest = changing
     *lease, finished_at, moves, news, state_at = rest
     return TaskRecord(
@@ -135,7 +139,7 @@ def head_from_row(row: Row) -> TaskRecord:
         owner=owner,
         audience=audience,
         created_at=parse_rfc3339(created_at),
-        document="",
+        document=document,
         name=name,
         tags=tuple(json.loads(tags)),
         preference=json.loads(preference),
@@ -144,6 +148,8 @@ def head_from_row(row: Row) -> TaskRecord:
         last_steady=State(last_steady),
         version=version,
         cancel_requested_at=from_time(cancelled_at),
+        attempts=attempts,
+        system_logs=system_logs,
         due_at=from_time(due_at),
         enqueued_until=from_time(enqueued_until),
         lease=_lease(*lease),
@@ -160,13 +166,8 @@ def whole_from_row(row: Row) -> TaskRecord:
     The latter two are JSON texts, as `to_json` writes the one and SQLite puts together the other.
     """
     *head, document, system_logs, attempts = row
-    read = (attempt_from_json(data, log) for data, log in json.loads(attempts))
-    return replace(
-        head_from_row(head),
-        document=document,
-        system_logs=tuple(json.loads(system_logs)),
-        attempts=tuple(sorted(read, key=lambda attempt: attempt.n)),
-    )
+    read = sorted((attempt_from_json(data, log) for data, log in json.loads(attempts)), key=lambda attempt: attempt.n)
+    return _record(head, document, tuple(json.loads(system_logs)), tuple(read))
 
 
 def _lease(holder: str | None, token: str, until: str, cancel_known: int) -> Lease | None:
@@ -181,7 +182,7 @@ def tag_rows(record: TaskRecord) -> list[tuple[str, str, str, str]]:
 
 def attempt_values(attempt: Attempt) -> tuple[int, str, str | None]:
     """Return the values of n, data and log of `attempts`: everything but the log, which may be large, is in data."""
-    data = {name: _plain(getattr(attempt, name)) for name in _ATTEMPT_FIELDS}
+    data = {name: write(getattr(attempt, name)) for name, write in _ATTEMPT_WRITERS.items()}
     return attempt.n, to_json(data), None if attempt.log is None else to_json(attempt.log)
 
 
@@ -191,22 +192,25 @@ def attempt_from_json(data: Mapping[str, Any], log: JsonObject | None) -> Attemp
     return Attempt(**known, log=log)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return dict(value) if isinstance(value, Mapping) else value
-
-
 def _same(value: Any) -> Any:
     return value
 
 
-_READERS: dict[object, Callable[[Any], Any]] = {
-    datetime: parse_rfc3339,
-    datetime | None: from_time,
-    Phase: Phase,
-    State: State,
+_Convert = Callable[[Any], Any]
+_CONVERTED: dict[object, tuple[_Convert, _Convert]] = {
+    datetime: (rfc3339, parse_rfc3339),
+    datetime | None: (to_time, from_time),
+    Mapping[str, str]: (dict, _same),
+    Phase: (_same, Phase),
+    State: (_same, State),
 }
-_ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt) if field.name != "log")
+"""By type: what makes JSON of a value, and what makes a value of that."""
+
 _ATTEMPT_HINTS = get_type_hints(Attempt)
-_ATTEMPT_READERS = {name: _READERS.get(_ATTEMPT_HINTS[name], _same) for name in _ATTEMPT_FIELDS}
+_ATTEMPT_CONVERTED = {
+    field.name: _CONVERTED.get(_ATTEMPT_HINTS[field.name], (_same, _same))
+    for field in fields(Attempt)
+    if field.name != "log"
+}
+_ATTEMPT_WRITERS = {name: write for name, (write, _) in _ATTEMPT_CONVERTED.items()}
+_ATTEMPT_READERS = {name: read for name, (_, read) in _ATTEMPT_CONVERTED.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from protes.tes.dialects.base import CAREFUL, Dialect, DialectLimits, Listing
 from protes.tes.dialects.sight import LEGACY_INFO_PATH, Sight, has_id, is_legacy, text_of, version_of
 from protes.tes.errors import DownstreamError, ServerFault
-from protes.tes.read import Page, read_id
+from protes.tes.read import Page
 
 _INPUTS = frozenset({"file", "s3", "gs", "swift", "ftp", "sftp", "http", "https"})
 _OUTPUTS = _INPUTS - {"http", "https"}
@@ -44,7 +44,7 @@ class _Funnel(Dialect):
         """Ids sort by time and tokens are ids, so a lost token can be made."""
         token = super().next_token(page, page_size)
         if token is None and self.loses_tokens and page_size is not None and len(page.entries) >= page_size:
-            return read_id(page.entries[-1])
+            return page.entries[-1][0]
         return token
 
 
