@@ -168,14 +168,15 @@ def test_the_thread_leaves_with_the_last_waiter_and_another_comes(room: WaitingR
 
 
 def test_however_often_it_is_nudged_the_room_keeps_its_pace(room: WaitingRoom, shelf: Shelf) -> None:
-    thread = _waiting(room, shelf, "a", 2, 0.5)
+    clock = SystemClock()
+    began, thread = clock.monotonic(), _waiting(room, shelf, "a", 2, 0.5)
     nudges = 0
     while thread.is_alive():
         room.nudge()
         nudges += 1
         thread.join(0.0005)
     assert nudges > len(shelf.reads)
-    assert 3 <= len(shelf.reads) <= 27  # every 20 ms
+    assert 3 <= len(shelf.reads) <= 50 * (clock.monotonic() - began) + 2  # every 20 ms
 
 
 def test_who_sits_down_again_does_not_hurry_the_room(
@@ -189,9 +190,11 @@ def test_who_sits_down_again_does_not_hurry_the_room(
         looks += 1
         return {"a": 1}
 
+    clock = SystemClock()
+    began = clock.monotonic()
     room.wait(look, 1.0)
-    assert looks > 10
-    assert len(shelf.reads) <= 12
+    assert looks > 5
+    assert len(shelf.reads) <= 10 * (clock.monotonic() - began) + 2
 
 
 @pytest.mark.parametrize("changes", [False, True])
