@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _BATCH = 500
 _ENQUEUED = timedelta(seconds=30)
 _LONGEST_PAUSE = FURTHEST_AHEAD / 2
+_CLOCK_WAS_SET = timedelta(seconds=1)
 _HOUSEKEEPING = timedelta(seconds=60)
 _LEARNING = timedelta(seconds=3)
 _MOST_FOLDS = 20
@@ -78,7 +79,7 @@ class TaskJobs:
             task_id: the task.
             turn: key of its note, where it was given a place (`protes.dispatch.turns`).
         """
-        now = self._clock.now()
+        now, began = self._clock.now(), self._clock.monotonic()
         lease = Lease(self._me, new_token(), now + timedelta(seconds=self._lease_seconds))
         record = self._tasks.claim(task_id, lease, now)
         if record is None:
@@ -96,9 +97,22 @@ class TaskJobs:
             self._tasks.release(task_id, lease.token, now + timedelta(seconds=self._lease_seconds))
             raise
         else:
-            # A pause that is longer would be taken for the mistake of a clock; looking earlier does no harm.
-            due_at = None if outcome.due_at is None else min(outcome.due_at, self._clock.now() + _LONGEST_PAUSE)
+            due_at = None if outcome.due_at is None else self._next_look(outcome.due_at, now, began)
             self._tasks.release(task_id, lease.token, due_at, outcome.system_logs)
+
+    def _next_look(self, due_at: datetime, began_at: datetime, began: float) -> datetime:
+        """Return when to look at a task again, by the clock as it is now; looking too early does no harm.
+
+        Args:
+            due_at: when it should be, by the clock as it was at some moment since the turn began.
+            began_at: when the turn began, by the time of day.
+            began: the same by the monotonic clock.
+        """
+        now = self._clock.now()
+        if abs(now - began_at - timedelta(seconds=self._clock.monotonic() - began)) > _CLOCK_WAS_SET:
+            return now  # the clock was set meanwhile, and nobody knows whether `due_at` is from before or after
+        # A pause that is longer would be taken for the mistake of a clock.
+        return min(due_at, now + _LONGEST_PAUSE)
 
     def _turn(self, record: TaskRecord, token: str, turn: str | None) -> Outcome:
         """Push a cancellation, or dispatch; a cancellation that comes in meanwhile makes the task due again."""

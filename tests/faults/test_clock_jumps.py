@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from protes.store.records import FURTHEST_AHEAD, Lease, Phase
+from tests.support.behaviours import Behaviour, Delayed
 from tests.support.fake_tes import FakeTes
 from tests.support.harness import Harness, instance
+from tests.support.http_messages import Request
 from tests.support.jumping_clock import JumpingClock
 
 HOUR = 3600.0
@@ -78,6 +80,29 @@ def test_a_clock_that_is_put_back_keeps_nothing_waiting(*, restarted: bool) -> N
         assert fake.creates() == 2
         if restarted:
             after.services.federation.close()
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+def test_a_clock_that_is_set_in_the_middle_of_a_turn_puts_off_nothing(seconds: float) -> None:
+    clock = JumpingClock()
+
+    def set_meanwhile(_: Request) -> Behaviour:
+        clock.jump(seconds)
+        return Delayed(0)
+
+    with FakeTes() as fake, Harness(instance("one", fake), clock=clock) as gateway:
+        gateway.probe()
+        fake.fault("create", "late_commit")
+        task_id = gateway.post()
+        gateway.turn()
+        fake.fault("list", set_meanwhile)
+        gateway.turn(2.1)
+        due_at = gateway.record(task_id).due_at
+        assert due_at is not None
+        assert due_at - clock.now() <= timedelta(seconds=2)
+        fake.land()
+        gateway.turns(2, 2.1)
+        assert gateway.record(task_id).attempts[-1].phase is Phase.ACCEPTED
 
 
 def test_no_pause_is_so_long_that_it_would_be_taken_for_a_mistake() -> None:
