@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _BATCH = 500
 _ENQUEUED = timedelta(seconds=30)
 _LONGEST_PAUSE = FURTHEST_AHEAD / 2
+# No turn is so long that the time of day and the monotonic clock would come this far apart by themselves.
 _CLOCK_WAS_SET = timedelta(seconds=1)
 _HOUSEKEEPING = timedelta(seconds=60)
 _LEARNING = timedelta(seconds=3)
@@ -94,7 +95,7 @@ class TaskJobs:
         except StoreUnavailable:
             raise  # nothing can be written; the lease ends by itself
         except BaseException:
-            self._tasks.release(task_id, lease.token, now + timedelta(seconds=self._lease_seconds))
+            self._tasks.release(task_id, lease.token, self._next_look(lease.until, now, began))
             raise
         else:
             due_at = None if outcome.due_at is None else self._next_look(outcome.due_at, now, began)

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from protes.dispatch.dispatcher import Dispatcher
+from protes.dispatch.outcome import Outcome
 from protes.store.records import FURTHEST_AHEAD, Lease, Phase
 from tests.support.behaviours import Behaviour, Delayed
 from tests.support.fake_tes import FakeTes
@@ -103,6 +105,25 @@ def test_a_clock_that_is_set_in_the_middle_of_a_turn_puts_off_nothing(seconds: f
         fake.land()
         gateway.turns(2, 2.1)
         assert gateway.record(task_id).attempts[-1].phase is Phase.ACCEPTED
+
+
+def test_a_turn_that_fails_while_the_clock_is_put_back_puts_off_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = JumpingClock()
+
+    def broken(*_: object) -> Outcome:
+        clock.jump(-600)  # less than what would be taken for a mistake
+        raise RuntimeError("a mistake of ours")
+
+    with FakeTes() as fake, Harness(instance("one", fake), clock=clock) as gateway:
+        gateway.probe()
+        task_id = gateway.post()
+        monkeypatch.setattr(Dispatcher, "advance", broken)
+        with pytest.raises(RuntimeError, match="mistake"):
+            gateway.turn()
+        due_at = gateway.record(task_id).due_at
+        assert due_at is not None
+        assert due_at <= clock.now()
+        assert gateway.record(task_id).lease is None
 
 
 def test_no_pause_is_so_long_that_it_would_be_taken_for_a_mistake() -> None:
